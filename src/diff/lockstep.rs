@@ -1,0 +1,286 @@
+//! Replay as the SDKs' machine does it: position by position over the commands, up to the first that differs or
+//! to the frontier.
+
+use std::collections::HashSet;
+
+use crate::journal::command::{Command, Compared};
+use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Step, Trace};
+use crate::protocol::{self, DecodeError, NotificationId};
+
+/// Where replay stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lockstep {
+    /// Recorded commands, Input included.
+    pub commands: usize,
+    pub stop: Stop,
+    /// Whether a wake-up or send time differs, which replay does not mind.
+    pub timing_differs: bool,
+}
+
+/// Indexes count recorded commands, Input being 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Everything recorded was replayed.
+    Frontier,
+    /// The command at this index is not the recorded one.
+    Divergence(usize),
+    /// The candidate waits for something that the journal has no result of, while recorded commands remain.
+    Await(AddedAwait),
+    /// The candidate returned without any command where one is recorded.
+    Returned(usize),
+    /// The candidate failed before it issued the command at this index.
+    Failed(usize),
+    /// The trace says no more: whether the command at this index would have come is not known.
+    TraceEnds(usize),
+}
+
+/// An await that replay can not get past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedAwait {
+    /// The recorded command that is never reached.
+    pub before: usize,
+    /// The awaited run, whose index is the one that SDKs report; they report none for other awaits.
+    pub run: Option<usize>,
+    pub awaited: Await,
+}
+
+/// An entry that had to be decoded and could not be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{side} entry {entry_index}: {source}")]
+pub struct Undecodable {
+    pub side: &'static str,
+    pub entry_index: usize,
+    pub source: DecodeError,
+}
+
+/// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.
+pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
+    if recorded.identical(&replayed) {
+        return Ok(Lockstep { commands: recorded.command_count(), stop: Stop::Frontier, timing_differs: false });
+    }
+    let mut timing_differs = false;
+    let mut theirs = replayed.commands();
+    let mut index = 0;
+    let mut stop = Stop::Frontier;
+    for at in recorded.commands() {
+        let Some(their) = theirs.next() else {
+            stop = Stop::TraceEnds(index);
+            break;
+        };
+        if !same_bytes(recorded, at, replayed, their)
+            && !same_command(recorded, at, replayed, their, &mut timing_differs)?
+        {
+            stop = Stop::Divergence(index);
+            break;
+        }
+        index += 1;
+    }
+    Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
+}
+
+fn same_bytes(recorded: Entries<'_>, at: usize, replayed: Entries<'_>, their: usize) -> bool {
+    let (a, b) = (recorded.raw(at), replayed.raw(their));
+    recorded.codes[at] == replayed.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
+}
+
+fn same_command(
+    recorded: Entries<'_>,
+    at: usize,
+    replayed: Entries<'_>,
+    their: usize,
+    timing: &mut bool,
+) -> Result<bool, Undecodable> {
+    let (EntryKind::Command(kind), EntryKind::Command(their_kind)) = (recorded.kind(at), replayed.kind(their)) else {
+        return Ok(false);
+    };
+    if kind.modulo_eager() != their_kind.modulo_eager() {
+        return Ok(false);
+    }
+    if kind == CommandKind::Input {
+        return Ok(true);
+    }
+    let mut seen_timing = false;
+    if kind == their_kind
+        && protocol::same_unless_uncompared(kind, recorded.raw(at), replayed.raw(their), &mut seen_timing)
+    {
+        *timing |= seen_timing;
+        return Ok(true);
+    }
+    let mine = decode_command(recorded, at, "recorded")?;
+    let theirs = decode_command(replayed, their, "replayed")?;
+    Ok(replays_as(&mine, &theirs, timing))
+}
+
+/// Whether replay takes `replayed` for `recorded`.
+fn replays_as(recorded: &Command, replayed: &Command, timing: &mut bool) -> bool {
+    if recorded.kind.modulo_eager() != replayed.kind.modulo_eager() {
+        return false;
+    }
+    let mut seen_timing = false;
+    let same = recorded.differences(replayed).iter().all(|difference| match difference.field.compared {
+        Compared::Always | Compared::CompletionId => false,
+        Compared::Timing => {
+            seen_timing = true;
+            true
+        }
+        Compared::Never => true,
+    });
+    *timing |= same && seen_timing;
+    same
+}
+
+pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: &'static str) -> Result<Command, Undecodable> {
+    let EntryKind::Command(kind) = entries.kind(at) else { unreachable!("asked for a command's place") };
+    protocol::decode(kind, entries.raw(at)).map_err(|source| Undecodable { side, entry_index: at, source })
+}
+
+/// Replays recorded entries on a trace with decoded steps, awaits and an ending.
+pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Undecodable> {
+    let places: Vec<usize> = recorded.commands().collect();
+    let commands = places.len();
+    let mut timing_differs = false;
+    let mut results: Option<Results> = None;
+    let mut ids = CompletionIds::default();
+    let mut index = 0;
+    let mut steps = trace.steps.iter().peekable();
+    // A hand-written trace need not spell out that there is an input.
+    if !matches!(steps.peek(), Some(Step::Command(command)) if command.kind == CommandKind::Input) && commands > 0 {
+        index = 1;
+    }
+    let mut stop = None;
+    for step in steps {
+        if index == commands {
+            break;
+        }
+        match step {
+            Step::Command(command) => {
+                let mine = decode_command(recorded, places[index], "recorded")?;
+                if !replays_as(&mine, command, &mut timing_differs) {
+                    stop = Some(Stop::Divergence(index));
+                    break;
+                }
+                ids.pass(&mine, index);
+                index += 1;
+            }
+            Step::Await(awaited) => {
+                if results.is_none() {
+                    results = Some(Results::of(recorded)?);
+                }
+                let results = results.as_ref().expect("just filled");
+                if !results.satisfy(awaited, &ids) {
+                    let run = awaited.completions.iter().find_map(|id| ids.run_of(*id));
+                    stop = Some(Stop::Await(AddedAwait { before: index, run, awaited: awaited.clone() }));
+                    break;
+                }
+            }
+        }
+    }
+    let stop = stop.unwrap_or(if index == commands {
+        Stop::Frontier
+    } else {
+        match trace.ending {
+            Ending::Returned => Stop::Returned(index),
+            Ending::Failed => Stop::Failed(index),
+            Ending::Suspended | Ending::Unknown => Stop::TraceEnds(index),
+        }
+    });
+    Ok(Lockstep { commands, stop, timing_differs })
+}
+
+/// The results a journal holds: an SDK has all of them at hand from the start of a replay.
+struct Results {
+    known: HashSet<NotificationId>,
+    cancelled: bool,
+}
+
+/// Signal 1 cancels: any await ends with it.
+const CANCEL: NotificationId = NotificationId::Signal(1);
+
+impl Results {
+    fn of(recorded: Entries<'_>) -> Result<Self, Undecodable> {
+        let mut known = HashSet::new();
+        for at in 0..recorded.len() {
+            if let EntryKind::Notification(kind) = recorded.kind(at) {
+                let notification = protocol::decode_notification(kind, recorded.raw(at))
+                    .map_err(|source| Undecodable { side: "recorded", entry_index: at, source })?;
+                known.insert(notification.id);
+            }
+        }
+        Ok(Self { cancelled: known.contains(&CANCEL), known })
+    }
+
+    fn satisfy(&self, awaited: &Await, ids: &CompletionIds) -> bool {
+        let nothing_named =
+            awaited.completions.is_empty() && awaited.signals.is_empty() && awaited.named_signals.is_empty();
+        nothing_named
+            || self.cancelled
+            || awaited
+                .completions
+                .iter()
+                .any(|id| ids.read_eagerly(*id) || self.known.contains(&NotificationId::Completion(*id)))
+            || awaited.signals.iter().any(|id| self.known.contains(&NotificationId::Signal(*id)))
+            || awaited.named_signals.iter().any(|name| self.known.contains(&NotificationId::NamedSignal(name.clone())))
+    }
+}
+
+/// Which completion ids the commands so far took, as SDKs hand them out.
+struct CompletionIds {
+    next: u32,
+    eager: HashSet<u32>,
+    runs: Vec<(u32, usize)>,
+}
+
+impl Default for CompletionIds {
+    fn default() -> Self {
+        Self { next: 1, eager: HashSet::new(), runs: Vec::new() }
+    }
+}
+
+impl CompletionIds {
+    fn pass(&mut self, command: &Command, index: usize) {
+        let taken = completion_ids_of(command.kind);
+        match command.kind {
+            // An eager read carries its result in itself.
+            CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => {
+                self.eager.insert(self.next);
+            }
+            CommandKind::Run => self.runs.push((self.next, index)),
+            _ => {}
+        }
+        self.next += taken;
+    }
+
+    fn read_eagerly(&self, id: u32) -> bool {
+        self.eager.contains(&id)
+    }
+
+    fn run_of(&self, id: u32) -> Option<usize> {
+        self.runs.iter().find(|(run, _)| *run == id).map(|(_, index)| *index)
+    }
+}
+
+/// How many completion ids a command takes.
+fn completion_ids_of(kind: CommandKind) -> u32 {
+    match kind {
+        CommandKind::Call => 2,
+        CommandKind::GetLazyState
+        | CommandKind::GetEagerState
+        | CommandKind::GetLazyStateKeys
+        | CommandKind::GetEagerStateKeys
+        | CommandKind::GetPromise
+        | CommandKind::PeekPromise
+        | CommandKind::CompletePromise
+        | CommandKind::Sleep
+        | CommandKind::OneWayCall
+        | CommandKind::Run
+        | CommandKind::AttachInvocation
+        | CommandKind::GetInvocationOutput => 1,
+        CommandKind::Input
+        | CommandKind::Output
+        | CommandKind::SetState
+        | CommandKind::ClearState
+        | CommandKind::ClearAllState
+        | CommandKind::SendSignal
+        | CommandKind::CompleteAwakeable => 0,
+    }
+}

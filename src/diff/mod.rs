@@ -1,0 +1,10 @@
+//! How recorded and replayed commands differ: first in lockstep, as an SDK replays, which gives the verdict; then,
+//! where they diverge, aligned as whole sequences, which explains it. Judging a divergence is left to
+//! [`crate::rules`].
+
+mod align;
+mod lockstep;
+pub mod payload;
+
+pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
+pub use lockstep::{AddedAwait, Lockstep, Stop, Undecodable, replay_entries, replay_trace};

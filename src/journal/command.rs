@@ -1,0 +1,347 @@
+//! The one table of each command's fields: its protobuf tag and type, and whether replay compares it.
+//!
+//! Decoding, encoding, equality, differences and display are all read off [`fields`], so they can not drift apart.
+//! What is compared was read in the SDKs' own replay machine and checked against it (`tests/oracle.rs`).
+
+use super::CommandKind;
+
+/// One field of a command's message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    pub tag: u32,
+    /// As in the published protocol, and in the readable form.
+    pub name: &'static str,
+    pub kind: FieldKind,
+    pub compared: Compared,
+    /// Fields that exclude each other share a number; 0 for a field on its own.
+    pub oneof: u8,
+}
+
+/// How a field is encoded, and when it counts as present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Absent when empty.
+    Text,
+    /// Present even when empty.
+    OptionalText,
+    /// A state key: bytes that are text almost always. Absent when empty.
+    Key,
+    /// Payload bytes directly in the field. Absent when empty.
+    Payload,
+    /// Payload bytes inside a `Value` message. Present even when empty.
+    Value,
+    Void,
+    Failure,
+    /// Absent when zero.
+    Number,
+    /// Present even when zero.
+    OptionalNumber,
+    Headers,
+    StateKeys,
+    IdempotentRequest,
+    Workflow,
+}
+
+/// Whether replay compares a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    Always,
+    /// Compared, but handed out in order by the SDK: it differs only where an earlier command was added or removed.
+    CompletionId,
+    /// Not compared; a change is worth a note.
+    Timing,
+    Never,
+}
+
+const fn field(tag: u32, name: &'static str, kind: FieldKind, compared: Compared) -> Field {
+    Field { tag, name, kind, compared, oneof: 0 }
+}
+
+const fn one_of(oneof: u8, tag: u32, name: &'static str, kind: FieldKind, compared: Compared) -> Field {
+    Field { tag, name, kind, compared, oneof }
+}
+
+use Compared::{Always, CompletionId, Never, Timing};
+use FieldKind::*;
+
+const NAME: Field = field(12, "name", Text, Always);
+const RESULT_ID: Field = field(11, "result_completion_id", Number, CompletionId);
+const CALL_ID: Field = field(10, "invocation_id_notification_idx", Number, CompletionId);
+const STATE_KEY: Field = field(1, "key", Key, Always);
+const PROMISE_KEY: Field = field(1, "key", Text, Always);
+
+const INVOCATION_TARGET: [Field; 5] = [
+    one_of(1, 1, "invocation_id", OptionalText, Always),
+    one_of(1, 3, "idempotent_request_target", IdempotentRequest, Always),
+    one_of(1, 4, "workflow_target", Workflow, Always),
+    RESULT_ID,
+    NAME,
+];
+
+/// The fields of a command's message, in tag order.
+pub const fn fields(kind: CommandKind) -> &'static [Field] {
+    match kind {
+        CommandKind::Input => {
+            const { &[field(1, "headers", Headers, Never), field(12, "name", Text, Never), field(14, "value", Value, Never)] }
+        }
+        CommandKind::Output => {
+            const { &[NAME, one_of(1, 14, "value", Value, Always), one_of(1, 15, "failure", Failure, Always)] }
+        }
+        CommandKind::GetLazyState => const { &[STATE_KEY, RESULT_ID, NAME] },
+        CommandKind::SetState => const { &[STATE_KEY, field(3, "value", Value, Always), NAME] },
+        CommandKind::ClearState => const { &[STATE_KEY, NAME] },
+        CommandKind::ClearAllState => const { &[NAME] },
+        CommandKind::GetLazyStateKeys => const { &[RESULT_ID, NAME] },
+        CommandKind::GetEagerState => {
+            const { &[STATE_KEY, NAME, one_of(1, 13, "void", Void, Never), one_of(1, 14, "value", Value, Never)] }
+        }
+        CommandKind::GetEagerStateKeys => const { &[NAME, field(14, "value", StateKeys, Never)] },
+        CommandKind::GetPromise | CommandKind::PeekPromise => const { &[PROMISE_KEY, RESULT_ID, NAME] },
+        CommandKind::CompletePromise => {
+            const {
+                &[
+                    PROMISE_KEY,
+                    one_of(1, 2, "completion_value", Value, Always),
+                    one_of(1, 3, "completion_failure", Failure, Always),
+                    RESULT_ID,
+                    NAME,
+                ]
+            }
+        }
+        CommandKind::Sleep => {
+            const { &[field(1, "wake_up_time", Number, Timing), field(11, "result_completion_id", Number, Never), NAME] }
+        }
+        CommandKind::Call => {
+            const {
+                &[
+                    field(1, "service_name", Text, Always),
+                    field(2, "handler_name", Text, Always),
+                    field(3, "parameter", Payload, Always),
+                    field(4, "headers", Headers, Always),
+                    field(5, "key", Text, Always),
+                    field(6, "idempotency_key", OptionalText, Always),
+                    field(7, "scope", OptionalText, Always),
+                    field(8, "limit_key", OptionalText, Always),
+                    CALL_ID,
+                    RESULT_ID,
+                    NAME,
+                ]
+            }
+        }
+        CommandKind::OneWayCall => {
+            const {
+                &[
+                    field(1, "service_name", Text, Always),
+                    field(2, "handler_name", Text, Always),
+                    field(3, "parameter", Payload, Always),
+                    field(4, "invoke_time", Number, Timing),
+                    field(5, "headers", Headers, Always),
+                    field(6, "key", Text, Always),
+                    field(7, "idempotency_key", OptionalText, Always),
+                    field(8, "scope", OptionalText, Always),
+                    field(9, "limit_key", OptionalText, Always),
+                    CALL_ID,
+                    NAME,
+                ]
+            }
+        }
+        CommandKind::SendSignal => {
+            const {
+                &[
+                    field(1, "target_invocation_id", Text, Always),
+                    one_of(1, 2, "idx", OptionalNumber, Always),
+                    one_of(1, 3, "signal_name", OptionalText, Always),
+                    one_of(2, 4, "void", Void, Always),
+                    one_of(2, 5, "value", Value, Always),
+                    one_of(2, 6, "failure", Failure, Always),
+                    NAME,
+                ]
+            }
+        }
+        CommandKind::Run => const { &[RESULT_ID, NAME] },
+        CommandKind::AttachInvocation | CommandKind::GetInvocationOutput => &INVOCATION_TARGET,
+        CommandKind::CompleteAwakeable => {
+            const {
+                &[
+                    field(1, "awakeable_id", Text, Always),
+                    one_of(1, 2, "value", Value, Always),
+                    one_of(1, 3, "failure", Failure, Always),
+                    NAME,
+                ]
+            }
+        }
+    }
+}
+
+/// A field's value. Which variant a field has follows from its [`FieldKind`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldValue {
+    Text(String),
+    /// State keys and payloads.
+    Bytes(Vec<u8>),
+    Number(u64),
+    Void,
+    Failure(FailureMessage),
+    Headers(Vec<Header>),
+    StateKeys(StateKeyList),
+    IdempotentRequest(IdempotentRequestTarget),
+    Workflow(WorkflowTarget),
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FailureMessage {
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    #[prost(string, tag = "2")]
+    pub message: String,
+    #[prost(message, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Header>,
+}
+
+/// A key and its value: of a header, or of a failure's metadata.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Header {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct StateKeyList {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub keys: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdempotentRequestTarget {
+    #[prost(string, tag = "1")]
+    pub service_name: String,
+    #[prost(string, optional, tag = "2")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_key: Option<String>,
+    #[prost(string, tag = "3")]
+    pub handler_name: String,
+    #[prost(string, tag = "4")]
+    pub idempotency_key: String,
+    #[prost(string, optional, tag = "5")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkflowTarget {
+    #[prost(string, tag = "1")]
+    pub workflow_name: String,
+    #[prost(string, tag = "2")]
+    pub workflow_key: String,
+    #[prost(string, optional, tag = "3")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+/// A command with its fields decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub kind: CommandKind,
+    /// Present fields with their values, in the table's order.
+    pub fields: Vec<(&'static Field, FieldValue)>,
+    /// Whether a field that is not in `fields` is known to be absent. In a hand-written trace it is only left out,
+    /// and so not compared.
+    pub complete: bool,
+}
+
+/// A compared field that differs: `None` is an absent field.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldDifference<'a> {
+    pub field: &'static Field,
+    pub recorded: Option<&'a FieldValue>,
+    pub replayed: Option<&'a FieldValue>,
+}
+
+impl Command {
+    pub fn get(&self, name: &str) -> Option<&FieldValue> {
+        self.fields.iter().find(|(field, _)| field.name == name).map(|(_, value)| value)
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            FieldValue::Text(text) => Some(text),
+            FieldValue::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.get(name)? {
+            FieldValue::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Fields that differ between two commands of one kind (eager and lazy reads being one kind), whatever
+    /// replay makes of them. Fields that only one of the two kinds has are left out, and so is what an incomplete
+    /// `replayed` leaves out.
+    pub fn differences<'a>(&'a self, replayed: &'a Self) -> Vec<FieldDifference<'a>> {
+        debug_assert_eq!(self.kind.modulo_eager(), replayed.kind.modulo_eager());
+        let theirs = fields(replayed.kind);
+        fields(self.kind)
+            .iter()
+            .filter(|field| {
+                self.kind == replayed.kind
+                    || theirs.iter().any(|other| other.name == field.name && other.tag == field.tag)
+            })
+            .filter_map(|field| {
+                let difference =
+                    FieldDifference { field, recorded: self.get(field.name), replayed: replayed.get(field.name) };
+                let left_out = !replayed.complete && replayed.leaves_out(field);
+                (!left_out && !difference.is_same(replayed.complete)).then_some(difference)
+            })
+            .collect()
+    }
+
+    /// Whether an incomplete command says nothing of this field, nor of one that would exclude it.
+    pub fn leaves_out(&self, field: &Field) -> bool {
+        !self.fields.iter().any(|(own, _)| own.name == field.name || (field.oneof != 0 && own.oneof == field.oneof))
+    }
+}
+
+impl FieldDifference<'_> {
+    /// Hand-written payloads are JSON as people write it: spaces and key order are not meant.
+    fn is_same(&self, exact: bool) -> bool {
+        if self.recorded == self.replayed {
+            return true;
+        }
+        match (self.recorded, self.replayed) {
+            (Some(FieldValue::Bytes(recorded)), Some(FieldValue::Bytes(replayed))) if !exact => {
+                let parse = |payload: &[u8]| serde_json::from_slice::<serde_json::Value>(payload);
+                match (parse(recorded), parse(replayed)) {
+                    (Ok(recorded), Ok(replayed)) => recorded == replayed,
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_ascend_and_names_are_unique() {
+        for kind in CommandKind::ALL {
+            let tags: Vec<_> = fields(*kind).iter().map(|field| field.tag).collect();
+            assert!(tags.is_sorted_by(|a, b| a < b), "{kind:?}: {tags:?}");
+            let mut names: Vec<_> = fields(*kind).iter().map(|field| field.name).collect();
+            names.sort_unstable();
+            assert!(names.is_sorted_by(|a, b| a < b), "{kind:?}: {names:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What was recorded: plain data. No I/O, no bytes-to-message decoding, no judgement.
+//!
+//! A journal is a sequence of entries: commands (what the handler asked for) and notifications (results and
+//! signals). [`command`] holds the one table of each command's fields, from which decoding, equality, diff and
+//! display all come.
+
+pub mod command;
+mod entries;
+mod id;
+mod kind;
+mod trace;
+
+pub use command::{Command, Compared, Field, FieldKind, FieldValue};
+pub use entries::{Entries, EntryBuffer};
+pub use id::{IdOrder, InvocationId};
+pub use kind::{CommandKind, EntryKind, NotificationKind};
+pub use trace::{Await, Ending, Step, Trace};
+
+/// What is known of an invocation beside its journal (`sys_invocation`); all of it optional, since a check
+/// needs none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct InvocationInfo {
+    /// `Service/key/handler`, or `Service/handler` where the service has no keys.
+    pub target: Option<String>,
+    pub service: Option<String>,
+    pub key: Option<String>,
+    pub handler: Option<String>,
+    /// `pinned_deployment_id`.
+    pub deployment: Option<String>,
+    /// `pending`, `running`, `backing-off`, `paused`, `completed`, …
+    pub status: Option<String>,
+    /// `pinned_service_protocol_version`.
+    pub protocol_version: Option<u32>,
+    pub created_at: Option<String>,
+}
+
+impl InvocationInfo {
+    /// The target as the server prints it, put together from its parts where only those are known.
+    pub fn target(&self) -> Option<String> {
+        if let Some(target) = &self.target {
+            return Some(target.clone());
+        }
+        let service = self.service.as_deref()?;
+        let handler = self.handler.as_deref()?;
+        Some(match self.key.as_deref() {
+            Some(key) if !key.is_empty() => format!("{service}/{key}/{handler}"),
+            _ => format!("{service}/{handler}"),
+        })
+    }
+
+    /// Service and handler, split out of the target where the parts are not known. A key may contain slashes.
+    pub fn service_and_handler(&self) -> Option<(String, String)> {
+        if let (Some(service), Some(handler)) = (&self.service, &self.handler) {
+            return Some((service.clone(), handler.clone()));
+        }
+        let target = self.target.as_deref()?;
+        let (service, rest) = target.split_once('/')?;
+        let handler = rest.rsplit_once('/').map_or(rest, |(_, handler)| handler);
+        Some((service.to_owned(), handler.to_owned()))
+    }
+
+    /// Fills what is missing here from `other`.
+    pub fn or(mut self, other: &Self) -> Self {
+        fn fill<T: Clone>(slot: &mut Option<T>, from: &Option<T>) {
+            if slot.is_none() {
+                slot.clone_from(from);
+            }
+        }
+        fill(&mut self.target, &other.target);
+        fill(&mut self.service, &other.service);
+        fill(&mut self.key, &other.key);
+        fill(&mut self.handler, &other.handler);
+        fill(&mut self.deployment, &other.deployment);
+        fill(&mut self.status, &other.status);
+        fill(&mut self.protocol_version, &other.protocol_version);
+        fill(&mut self.created_at, &other.created_at);
+        self
+    }
+}
+
+/// One invocation with all of its entries, as [`crate::source`] puts it together.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    pub id: InvocationId,
+    pub info: InvocationInfo,
+    pub entries: EntryBuffer,
+}

@@ -1,0 +1,4 @@
+//! wip
+pub mod diff;
+pub mod journal;
+pub mod protocol;

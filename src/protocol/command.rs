@@ -1,0 +1,272 @@
+//! One command's message, decoded into the table's fields and encoded from them.
+
+use prost::Message as _;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
+
+use crate::journal::CommandKind;
+use crate::journal::command::{
+    Command, FailureMessage, Field, FieldKind, FieldValue, Header, IdempotentRequestTarget, StateKeyList,
+    WorkflowTarget, fields,
+};
+
+/// Why an entry's `raw` is not the message its `entry_type` says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("could not decode {entry}: {reason}")]
+    Malformed { entry: String, reason: String },
+    #[error("could not decode {entry}: field {field} is not UTF-8")]
+    NotUtf8 { entry: String, field: &'static str },
+    #[error("could not decode {entry}: field {field} has wire type {found:?}")]
+    WireType { entry: String, field: &'static str, found: WireType },
+}
+
+/// Decodes a command's `raw`.
+pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
+    let malformed = |error: prost::DecodeError| DecodeError::Malformed {
+        entry: format!("Command: {}", kind.name()),
+        reason: error.to_string(),
+    };
+    let table = fields(kind);
+    let mut slots: Vec<Option<FieldValue>> = vec![None; table.len()];
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let (tag, wire) = decode_key(&mut rest).map_err(malformed)?;
+        let Some(at) = table.iter().position(|field| field.tag == tag) else {
+            skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(malformed)?;
+            continue;
+        };
+        let field = &table[at];
+        if wire != wire_type(field.kind) {
+            return Err(DecodeError::WireType {
+                entry: format!("Command: {}", kind.name()),
+                field: field.name,
+                found: wire,
+            });
+        }
+        let value = if wire == WireType::Varint {
+            let number = decode_varint(&mut rest).map_err(malformed)?;
+            // Times are 64 bits wide, everything else 32; protobuf drops what is above.
+            let number =
+                if field.compared == crate::journal::Compared::Timing { number } else { u64::from(number as u32) };
+            FieldValue::Number(number)
+        } else {
+            let bytes = delimited(&mut rest).map_err(malformed)?;
+            value_of(field, bytes, slots[at].take()).map_err(|error| match error {
+                Refused::Malformed(error) => malformed(error),
+                Refused::NotUtf8 => {
+                    DecodeError::NotUtf8 { entry: format!("Command: {}", kind.name()), field: field.name }
+                }
+            })?
+        };
+        if field.oneof != 0 {
+            for (other, slot) in table.iter().zip(&mut slots) {
+                if other.oneof == field.oneof {
+                    *slot = None;
+                }
+            }
+        }
+        slots[at] = Some(value);
+    }
+    let fields = table
+        .iter()
+        .zip(slots)
+        .filter_map(|(field, value)| Some((field, value?)))
+        .filter(|(field, value)| !is_default(field.kind, value))
+        .collect();
+    Ok(Command { kind, fields, complete: true })
+}
+
+/// Encodes a command; what is absent is left out.
+pub fn encode(command: &Command) -> Vec<u8> {
+    let mut raw = Vec::new();
+    for (field, value) in &command.fields {
+        match value {
+            FieldValue::Number(number) => {
+                encode_key(field.tag, WireType::Varint, &mut raw);
+                encode_varint(*number, &mut raw);
+            }
+            FieldValue::Text(text) => put(field.tag, text.as_bytes(), &mut raw),
+            FieldValue::Bytes(bytes) if field.kind == FieldKind::Value => {
+                let mut value = Vec::with_capacity(bytes.len() + 6);
+                if !bytes.is_empty() {
+                    put(1, bytes, &mut value);
+                }
+                put(field.tag, &value, &mut raw);
+            }
+            FieldValue::Bytes(bytes) => put(field.tag, bytes, &mut raw),
+            FieldValue::Void => put(field.tag, &[], &mut raw),
+            FieldValue::Failure(failure) => put(field.tag, &failure.encode_to_vec(), &mut raw),
+            FieldValue::Headers(headers) => {
+                for header in headers {
+                    put(field.tag, &header.encode_to_vec(), &mut raw);
+                }
+            }
+            FieldValue::StateKeys(keys) => put(field.tag, &keys.encode_to_vec(), &mut raw),
+            FieldValue::IdempotentRequest(target) => put(field.tag, &target.encode_to_vec(), &mut raw),
+            FieldValue::Workflow(target) => put(field.tag, &target.encode_to_vec(), &mut raw),
+        }
+    }
+    raw
+}
+
+fn put(tag: u32, bytes: &[u8], raw: &mut Vec<u8>) {
+    encode_key(tag, WireType::LengthDelimited, raw);
+    encode_varint(bytes.len() as u64, raw);
+    raw.extend_from_slice(bytes);
+}
+
+/// The bytes of a length-delimited field.
+pub(super) fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], prost::DecodeError> {
+    let length = decode_varint(rest)?;
+    match usize::try_from(length).ok().filter(|length| *length <= rest.len()) {
+        Some(length) => {
+            let (bytes, after) = rest.split_at(length);
+            *rest = after;
+            Ok(bytes)
+        }
+        None => Err(overrun()),
+    }
+}
+
+/// prost's own error for a length beyond the end.
+fn overrun() -> prost::DecodeError {
+    prost::encoding::decode_varint(&mut &[0x80u8][..]).expect_err("a lone continuation byte is no varint")
+}
+
+pub(super) fn wire_type(kind: FieldKind) -> WireType {
+    match kind {
+        FieldKind::Number | FieldKind::OptionalNumber => WireType::Varint,
+        _ => WireType::LengthDelimited,
+    }
+}
+
+enum Refused {
+    Malformed(prost::DecodeError),
+    NotUtf8,
+}
+
+impl From<prost::DecodeError> for Refused {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+/// One occurrence of a field; `before` is what earlier occurrences gave (messages merge, lists grow).
+fn value_of(field: &Field, bytes: &[u8], before: Option<FieldValue>) -> Result<FieldValue, Refused> {
+    Ok(match field.kind {
+        FieldKind::Text | FieldKind::OptionalText => {
+            FieldValue::Text(std::str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?.to_owned())
+        }
+        FieldKind::Key | FieldKind::Payload => FieldValue::Bytes(bytes.to_vec()),
+        FieldKind::Value => {
+            let before = match before {
+                Some(FieldValue::Bytes(before)) => before,
+                _ => Vec::new(),
+            };
+            FieldValue::Bytes(value_content(bytes)?.map_or(before, <[u8]>::to_vec))
+        }
+        FieldKind::Void => FieldValue::Void,
+        FieldKind::Failure => {
+            let mut failure = match before {
+                Some(FieldValue::Failure(before)) => before,
+                _ => FailureMessage::default(),
+            };
+            failure.merge(bytes)?;
+            FieldValue::Failure(failure)
+        }
+        FieldKind::Headers => {
+            let mut headers = match before {
+                Some(FieldValue::Headers(before)) => before,
+                _ => Vec::new(),
+            };
+            headers.push(Header::decode(bytes)?);
+            FieldValue::Headers(headers)
+        }
+        FieldKind::StateKeys => {
+            let mut keys = match before {
+                Some(FieldValue::StateKeys(before)) => before,
+                _ => StateKeyList::default(),
+            };
+            keys.merge(bytes)?;
+            FieldValue::StateKeys(keys)
+        }
+        FieldKind::IdempotentRequest => {
+            let mut target = match before {
+                Some(FieldValue::IdempotentRequest(before)) => before,
+                _ => IdempotentRequestTarget::default(),
+            };
+            target.merge(bytes)?;
+            FieldValue::IdempotentRequest(target)
+        }
+        FieldKind::Workflow => {
+            let mut target = match before {
+                Some(FieldValue::Workflow(before)) => before,
+                _ => WorkflowTarget::default(),
+            };
+            target.merge(bytes)?;
+            FieldValue::Workflow(target)
+        }
+        FieldKind::Number | FieldKind::OptionalNumber => unreachable!("numbers are varints, told by wire_type"),
+    })
+}
+
+/// `Value.content`, if the message has it.
+pub(super) fn value_content(mut message: &[u8]) -> Result<Option<&[u8]>, prost::DecodeError> {
+    let mut content = None;
+    while !message.is_empty() {
+        match decode_key(&mut message)? {
+            (1, WireType::LengthDelimited) => content = Some(delimited(&mut message)?),
+            (tag, wire) => skip_field(wire, tag, &mut message, DecodeContext::default())?,
+        }
+    }
+    Ok(content)
+}
+
+/// Proto3 does not tell these from absent ones.
+fn is_default(kind: FieldKind, value: &FieldValue) -> bool {
+    match (kind, value) {
+        (FieldKind::Text, FieldValue::Text(text)) => text.is_empty(),
+        (FieldKind::Key | FieldKind::Payload, FieldValue::Bytes(bytes)) => bytes.is_empty(),
+        (FieldKind::Number, FieldValue::Number(number)) => *number == 0,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_a_server_recorded() {
+        let raw = hex_simd::decode_to_vec("0a075061796d656e7412066368617267651a0d7b22616d6f756e74223a31307d50035804")
+            .unwrap();
+        let call = decode(CommandKind::Call, &raw).unwrap();
+        assert_eq!(call.text("service_name"), Some("Payment"));
+        assert_eq!(call.text("handler_name"), Some("charge"));
+        assert_eq!(call.text("parameter"), Some("{\"amount\":10}"));
+        assert_eq!(call.number("result_completion_id"), Some(4));
+        assert_eq!(encode(&call), raw);
+    }
+
+    #[test]
+    fn refuses_what_is_no_message() {
+        for raw in [
+            &[0x0a, 0x05, b'x'][..],
+            &[0x80],
+            &[0x08, 0x01],
+            &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        ] {
+            assert!(decode(CommandKind::SetState, raw).is_err(), "{raw:x?}");
+        }
+        let error = decode(CommandKind::Run, &[0x62, 0x01, 0xff]).unwrap_err();
+        assert_eq!(error.to_string(), "could not decode Command: Run: field name is not UTF-8");
+    }
+
+    #[test]
+    fn the_last_of_a_oneof_wins_and_unknown_fields_are_skipped() {
+        let raw = [0x72, 0x03, 0x0a, 0x01, b'a', 0x7a, 0x02, 0x08, 0x05, 0xa8, 0x01, 0x07];
+        let output = decode(CommandKind::Output, &raw).unwrap();
+        assert_eq!(output.get("value"), None);
+        assert!(matches!(output.get("failure"), Some(FieldValue::Failure(failure)) if failure.code == 5));
+    }
+}

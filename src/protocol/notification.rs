@@ -1,0 +1,96 @@
+//! Notifications: which command or signal they answer, and with what. One message shape serves all kinds.
+
+use prost::Message;
+
+use super::DecodeError;
+use crate::journal::NotificationKind;
+use crate::journal::command::{FailureMessage, StateKeyList};
+
+/// What a notification answers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NotificationId {
+    Completion(u32),
+    Signal(u32),
+    NamedSignal(String),
+}
+
+/// What it answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Void,
+    Value(Vec<u8>),
+    Failure(FailureMessage),
+    InvocationId(String),
+    StateKeys(Vec<Vec<u8>>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    pub id: NotificationId,
+    pub outcome: Option<Outcome>,
+}
+
+/// Decodes a notification's `raw`.
+pub fn decode_notification(kind: NotificationKind, raw: &[u8]) -> Result<Notification, DecodeError> {
+    let malformed = |reason: String| DecodeError::Malformed { entry: format!("Notification: {}", kind.name()), reason };
+    let message = NotificationMessage::decode(raw).map_err(|error| malformed(error.to_string()))?;
+    let id = match message.id {
+        Some(message::Id::CompletionId(id)) => NotificationId::Completion(id),
+        Some(message::Id::SignalId(id)) => NotificationId::Signal(id),
+        Some(message::Id::SignalName(name)) => NotificationId::NamedSignal(name),
+        None => return Err(malformed("it names neither a completion nor a signal".to_owned())),
+    };
+    let outcome = message.result.map(|result| match result {
+        message::Result::Void(_) => Outcome::Void,
+        message::Result::Value(value) => Outcome::Value(value.content),
+        message::Result::Failure(failure) => Outcome::Failure(failure),
+        message::Result::InvocationId(id) => Outcome::InvocationId(id),
+        message::Result::StateKeys(keys) => Outcome::StateKeys(keys.keys),
+    });
+    Ok(Notification { id, outcome })
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NotificationMessage {
+    #[prost(oneof = "message::Id", tags = "1, 2, 3")]
+    id: Option<message::Id>,
+    #[prost(oneof = "message::Result", tags = "4, 5, 6, 16, 17")]
+    result: Option<message::Result>,
+}
+
+mod message {
+    use super::{FailureMessage, StateKeyList};
+
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Id {
+        #[prost(uint32, tag = "1")]
+        CompletionId(u32),
+        #[prost(uint32, tag = "2")]
+        SignalId(u32),
+        #[prost(string, tag = "3")]
+        SignalName(String),
+    }
+
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Result {
+        #[prost(message, tag = "4")]
+        Void(Void),
+        #[prost(message, tag = "5")]
+        Value(Value),
+        #[prost(message, tag = "6")]
+        Failure(FailureMessage),
+        #[prost(string, tag = "16")]
+        InvocationId(String),
+        #[prost(message, tag = "17")]
+        StateKeys(StateKeyList),
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Void {}
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Value {
+        #[prost(bytes = "vec", tag = "1")]
+        pub content: Vec<u8>,
+    }
+}
