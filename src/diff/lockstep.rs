@@ -148,6 +148,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
         index = 1;
     }
     let mut stop = None;
+    let mut last_await = None;
     for step in steps {
         if index == commands {
             break;
@@ -163,27 +164,33 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
                 index += 1;
             }
             Step::Await(awaited) => {
+                last_await = Some(awaited);
                 if results.is_none() {
                     results = Some(Results::of(recorded)?);
                 }
-                let results = results.as_ref().expect("just filled");
-                if !results.satisfy(awaited, &ids) {
-                    let run = awaited.completions.iter().find_map(|id| ids.run_of(*id));
-                    stop = Some(Stop::Await(AddedAwait { before: index, run, awaited: awaited.clone() }));
+                if let Some(results) = &results
+                    && !results.satisfy(awaited, &ids)
+                {
+                    stop = Some(Stop::Await(results.added_await(index, awaited, &ids)));
                     break;
                 }
             }
         }
     }
-    let stop = stop.unwrap_or(if index == commands {
-        Stop::Frontier
-    } else {
-        match trace.ending {
+    let stop = match stop {
+        Some(stop) => stop,
+        None if index == commands => Stop::Frontier,
+        None => match trace.ending {
             Ending::Returned => Stop::Returned(index),
             Ending::Failed => Stop::Failed(index),
-            Ending::Suspended | Ending::Unknown => Stop::TraceEnds(index),
-        }
-    });
+            // It waits for something and will not go on, while recorded commands remain.
+            Ending::Suspended => {
+                let nothing = Await::default();
+                Stop::Await(Results::of(recorded)?.added_await(index, last_await.unwrap_or(&nothing), &ids))
+            }
+            Ending::Unknown => Stop::TraceEnds(index),
+        },
+    };
     Ok(Lockstep { commands, stop, timing_differs })
 }
 
@@ -207,6 +214,12 @@ impl Results {
             }
         }
         Ok(Self { cancelled: known.contains(&CANCEL), known })
+    }
+
+    fn added_await(&self, before: usize, awaited: &Await, ids: &CompletionIds) -> AddedAwait {
+        let pending = awaited.completions.iter().filter(|id| !self.known.contains(&NotificationId::Completion(**id)));
+        let run = pending.filter_map(|id| ids.run_of(*id)).next();
+        AddedAwait { before, run, awaited: awaited.clone() }
     }
 
     fn satisfy(&self, awaited: &Await, ids: &CompletionIds) -> bool {

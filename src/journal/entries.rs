@@ -27,6 +27,11 @@ impl<'a> Entries<'a> {
         EntryKind::from_code(self.codes[at]).expect("a source lets only known kinds in")
     }
 
+    /// The place of the first entry of a kind that is not known, for the source that must refuse it.
+    pub(crate) fn unknown(&self) -> Option<usize> {
+        self.codes.iter().position(|code| *code == EntryKind::UNKNOWN)
+    }
+
     pub fn command_kind(&self, at: usize) -> Option<CommandKind> {
         match self.kind(at) {
             EntryKind::Command(kind) => Some(kind),

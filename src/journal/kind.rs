@@ -93,6 +93,9 @@ pub enum EntryKind {
 impl EntryKind {
     pub(crate) const NOTIFICATION: u8 = 0x80;
 
+    /// The code of an entry type that is not known; no kind has it.
+    pub(crate) const UNKNOWN: u8 = 0x7E;
+
     pub const fn code(self) -> u8 {
         match self {
             Self::Command(kind) => kind as u8,

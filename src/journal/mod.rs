@@ -5,12 +5,14 @@
 //! display all come.
 
 pub mod command;
+mod describe;
 mod entries;
 mod id;
 mod kind;
 mod trace;
 
 pub use command::{Command, Compared, Field, FieldKind, FieldValue};
+pub use describe::describe;
 pub use entries::{Entries, EntryBuffer};
 pub use id::{IdOrder, InvocationId};
 pub use kind::{CommandKind, EntryKind, NotificationKind};
@@ -58,6 +60,38 @@ impl InvocationInfo {
         let (service, rest) = target.split_once('/')?;
         let handler = rest.rsplit_once('/').map_or(rest, |(_, handler)| handler);
         Some((service.to_owned(), handler.to_owned()))
+    }
+
+    /// Sets what a column of `sys_invocation` says, by the column's name; other columns are no business of ours.
+    pub fn set(&mut self, column: &str, text: String) {
+        match column {
+            "target" => self.target = Some(text),
+            "target_service_name" => self.service = Some(text),
+            "target_service_key" => self.key = Some(text),
+            "target_handler_name" => self.handler = Some(text),
+            "pinned_deployment_id" => self.deployment = Some(text),
+            "status" => self.status = Some(text),
+            "pinned_service_protocol_version" => {
+                self.protocol_version = text.parse().ok().filter(|version| *version != 0)
+            }
+            "created_at" => self.created_at = Some(text),
+            _ => {}
+        }
+    }
+
+    /// The columns of `sys_invocation`, in the order in which files have them; empty where nothing is known.
+    pub fn columns(&self) -> [String; 8] {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        [
+            text(&self.target),
+            text(&self.service),
+            text(&self.key),
+            text(&self.handler),
+            text(&self.deployment),
+            text(&self.status),
+            self.protocol_version.map(|version| version.to_string()).unwrap_or_default(),
+            text(&self.created_at),
+        ]
     }
 
     /// Fills what is missing here from `other`.

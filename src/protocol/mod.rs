@@ -6,5 +6,5 @@ mod notification;
 mod scan;
 
 pub use command::{DecodeError, decode, encode};
-pub use notification::{Notification, NotificationId, Outcome, decode_notification};
+pub use notification::{Notification, NotificationId, Outcome, decode_notification, encode_notification};
 pub use scan::same_unless_uncompared;

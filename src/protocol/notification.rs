@@ -50,6 +50,23 @@ pub fn decode_notification(kind: NotificationKind, raw: &[u8]) -> Result<Notific
     Ok(Notification { id, outcome })
 }
 
+/// Encodes a notification.
+pub fn encode_notification(notification: &Notification) -> Vec<u8> {
+    let id = Some(match notification.id.clone() {
+        NotificationId::Completion(id) => message::Id::CompletionId(id),
+        NotificationId::Signal(id) => message::Id::SignalId(id),
+        NotificationId::NamedSignal(name) => message::Id::SignalName(name),
+    });
+    let result = notification.outcome.clone().map(|outcome| match outcome {
+        Outcome::Void => message::Result::Void(message::Void {}),
+        Outcome::Value(content) => message::Result::Value(message::Value { content }),
+        Outcome::Failure(failure) => message::Result::Failure(failure),
+        Outcome::InvocationId(id) => message::Result::InvocationId(id),
+        Outcome::StateKeys(keys) => message::Result::StateKeys(StateKeyList { keys }),
+    });
+    NotificationMessage { id, result }.encode_to_vec()
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct NotificationMessage {
     #[prost(oneof = "message::Id", tags = "1, 2, 3")]

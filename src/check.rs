@@ -1,0 +1,317 @@
+//! The main job: one journal against what the candidate did, and many of them in parallel.
+//!
+//! Workers load, compare and explain; results are handed on in the order of ids, whatever the number of threads.
+//! Memory is bounded by the work under way.
+
+use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rayon::prelude::*;
+use siphasher::sip::SipHasher13;
+
+use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, replay_entries, replay_trace};
+use crate::journal::{Entries, IdOrder, InvocationInfo};
+use crate::report::{Invocation, Verdict};
+use crate::rules::{Cause, Findings, Redaction};
+use crate::source::{Corpus, Ids, Loaded, Loader, Task};
+
+/// Which journals to check, and how to tell of it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub redaction: Redaction,
+    pub selection: Selection,
+}
+
+/// Every condition that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    pub invocations: BTreeSet<String>,
+    pub services: Vec<String>,
+    pub handlers: Vec<String>,
+    pub deployments: Vec<String>,
+    pub statuses: Vec<String>,
+    /// The first so many, in the order of ids.
+    pub limit: Option<u64>,
+}
+
+impl Selection {
+    /// Whether an invocation's id and info fit. What is not known fits no condition on it.
+    pub fn fits(&self, id: &str, info: &InvocationInfo) -> bool {
+        let one_of = |wanted: &[String], have: Option<&str>| {
+            wanted.is_empty() || have.is_some_and(|have| wanted.iter().any(|wanted| wanted == have))
+        };
+        let target = info.service_and_handler();
+        (self.invocations.is_empty() || self.invocations.contains(id))
+            && one_of(&self.services, target.as_ref().map(|(service, _)| service.as_str()))
+            && one_of(&self.handlers, target.as_ref().map(|(_, handler)| handler.as_str()))
+            && one_of(&self.deployments, info.deployment.as_deref())
+            && one_of(&self.statuses, info.status.as_deref())
+    }
+
+    fn is_everything(&self) -> bool {
+        self.invocations.is_empty()
+            && self.services.is_empty()
+            && self.handlers.is_empty()
+            && self.deployments.is_empty()
+            && self.statuses.is_empty()
+    }
+}
+
+/// What the candidate did with one journal.
+#[derive(Debug)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub commands: usize,
+    pub frontier_reached: bool,
+    pub findings: Vec<crate::rules::Finding>,
+    pub reason: Option<String>,
+}
+
+impl Judgement {
+    fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            commands,
+            frontier_reached: false,
+            findings: Vec::new(),
+            reason: Some(reason.into()),
+        }
+    }
+}
+
+/// Checks one journal against one or several replays of the candidate.
+///
+/// The first replay that does not reach the frontier gives the verdict. Several replays tell a change of the code
+/// (they agree) from non-determinism (they do not).
+pub fn check_journal(
+    recorded: Entries<'_>,
+    replays: &[Replayed<'_>],
+    info: &InvocationInfo,
+    redaction: Redaction,
+) -> Judgement {
+    match judge(recorded, replays, info, redaction) {
+        Ok(judgement) => judgement,
+        Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
+    }
+}
+
+fn judge(
+    recorded: Entries<'_>,
+    replays: &[Replayed<'_>],
+    info: &InvocationInfo,
+    redaction: Redaction,
+) -> Result<Judgement, Undecodable> {
+    let replay = |replayed: &Replayed<'_>| match replayed {
+        Replayed::Entries(entries) => replay_entries(recorded, *entries),
+        Replayed::Trace(trace) => replay_trace(recorded, trace),
+    };
+    let mut chosen: Option<(Lockstep, Replayed<'_>)> = None;
+    for replayed in replays {
+        let lockstep = replay(replayed)?;
+        let worse = chosen.as_ref().is_none_or(|(before, _)| severity(&lockstep.stop) > severity(&before.stop));
+        if worse {
+            chosen = Some((lockstep, *replayed));
+        }
+    }
+    let Some((lockstep, replayed)) = chosen else {
+        return Ok(Judgement::inconclusive(recorded.command_count(), "the candidate has no trace of this invocation"));
+    };
+    let Lockstep { commands, stop, timing_differs } = lockstep;
+    let verdict = match &stop {
+        Stop::Frontier => Verdict::Compatible,
+        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => Verdict::Mismatch,
+        Stop::Failed(_) => Verdict::Failed,
+        Stop::TraceEnds(_) => Verdict::Inconclusive,
+    };
+    let reason = match &stop {
+        Stop::Failed(at) => Some(format!("the candidate failed before it issued command {at} of {commands}")),
+        Stop::TraceEnds(at) => {
+            Some(format!("the trace ends before command {at} of {commands}: how the candidate goes on is not known"))
+        }
+        _ => None,
+    };
+    let written_by_hand =
+        matches!(replayed, Replayed::Trace(trace) if trace.commands().any(|command| !command.complete));
+    let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
+        let alignment = align(recorded, replayed, &stop)?;
+        let cause = cause(recorded, replays, &alignment)?;
+        let (service, handler) = info.service_and_handler().unwrap_or_default();
+        Findings { service: &service, handler: &handler, redaction, cause }.of(&alignment)
+    } else {
+        Vec::new()
+    };
+    Ok(Judgement { verdict, commands, frontier_reached: stop == Stop::Frontier, findings, reason })
+}
+
+fn severity(stop: &Stop) -> u8 {
+    match stop {
+        Stop::Frontier => 0,
+        Stop::TraceEnds(_) => 1,
+        Stop::Failed(_) => 2,
+        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => 3,
+    }
+}
+
+/// Whether several replays did the same, as far as the journal goes.
+fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment) -> Result<Cause, Undecodable> {
+    if replays.len() < 2 {
+        return Ok(Cause::Unknown);
+    }
+    for replayed in replays {
+        let commands = align(recorded, *replayed, &Stop::Frontier)?.replayed;
+        let upto = chosen.recorded.len().min(commands.len()).min(chosen.replayed.len());
+        let same = chosen.replayed[..upto].iter().zip(&commands[..upto]).all(|(one, other)| {
+            one.kind.modulo_eager() == other.kind.modulo_eager()
+                && one
+                    .differences(other)
+                    .iter()
+                    .all(|difference| difference.field.compared != crate::journal::Compared::Always)
+        });
+        if !same {
+            return Ok(Cause::NonDeterminism);
+        }
+    }
+    Ok(Cause::CodeChange)
+}
+
+/// Checks every selected journal; results come in the order of ids. `false` from `sink` ends the run.
+pub fn check(
+    recorded: &Corpus,
+    candidate: &Corpus,
+    ids: &Ids,
+    options: &Options,
+    mut sink: impl FnMut(Invocation) -> bool,
+) {
+    let checker = Checker { recorded, candidate, options };
+    let everything = options.selection.is_everything();
+    let mut left = options.selection.limit.unwrap_or(u64::MAX);
+    let mut lost = recorded.lost().map(|(id, problem)| checker.lost(id, problem.to_string())).peekable();
+    let mut hand_on = |invocation: Invocation| {
+        let fits = everything || options.selection.fits(ids.id(invocation.order).as_str(), &invocation.info);
+        if left == 0 || !fits {
+            return left > 0;
+        }
+        left -= 1;
+        sink(invocation)
+    };
+    let tasks = recorded.tasks();
+    // Enough tasks at a time to keep every thread busy, few enough to bound memory.
+    for block in tasks.chunks(rayon::current_num_threads() * 8) {
+        let done: Vec<Vec<Invocation>> = block
+            .par_iter()
+            .map_init(
+                || Worker { recorded: Loader::new(recorded), candidate: Loader::new(candidate) },
+                |worker, task| checker.check_task(worker, task.clone()),
+            )
+            .collect();
+        for invocation in done.into_iter().flatten() {
+            while let Some(before) = lost.next_if(|lost| lost.order < invocation.order) {
+                if !hand_on(before) {
+                    return;
+                }
+            }
+            if !hand_on(invocation) {
+                return;
+            }
+        }
+    }
+    for invocation in lost {
+        if !hand_on(invocation) {
+            return;
+        }
+    }
+}
+
+struct Checker<'c> {
+    recorded: &'c Corpus,
+    candidate: &'c Corpus,
+    options: &'c Options,
+}
+
+struct Worker<'c> {
+    recorded: Loader<'c>,
+    candidate: Loader<'c>,
+}
+
+impl Checker<'_> {
+    fn check_task(&self, worker: &mut Worker<'_>, task: Task) -> Vec<Invocation> {
+        let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
+        let replays = self.candidate.find_all(&journals);
+        worker.recorded.load([task]);
+        worker.candidate.load(replays.iter().cloned());
+        journals
+            .into_iter()
+            .zip(replays)
+            .map(|((id, journal), replay)| {
+                // A panic is a bug of ours; it costs one verdict, not the run.
+                let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay)));
+                checked
+                    .unwrap_or_else(|_| self.lost(id, "checking it failed unexpectedly; please report this".to_owned()))
+            })
+            .collect()
+    }
+
+    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
+        let Loaded { info, entries } = worker.recorded.journal(id, journal);
+        let (judgement, path) = match entries {
+            Err(reason) => (Judgement::inconclusive(0, reason), 0),
+            Ok(recorded) => {
+                let judgement = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
+                (judgement, path_of(recorded))
+            }
+        };
+        let Judgement { verdict, commands, frontier_reached, findings, reason } = judgement;
+        Invocation { order: id, info, verdict, commands, frontier_reached, findings, reason, path }
+    }
+
+    fn judge_one(
+        &self,
+        candidate: &mut Loader<'_>,
+        id: IdOrder,
+        recorded: Entries<'_>,
+        replay: Task,
+        info: &InvocationInfo,
+    ) -> Judgement {
+        let redaction = self.options.redaction;
+        if replay.is_empty() {
+            let target = if self.candidate.has_templates() { info.target() } else { None };
+            let traces = self.candidate.traces(id, target.as_deref());
+            let replays: Vec<Replayed<'_>> = traces.iter().map(Replayed::Trace).collect();
+            if replays.is_empty()
+                && let Some(problem) = self.candidate.broken(id)
+            {
+                return Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {problem}"));
+            }
+            return check_journal(recorded, &replays, info, redaction);
+        }
+        match candidate.journal(id, replay).entries {
+            Ok(replayed) => check_journal(recorded, &[Replayed::Entries(replayed)], info, redaction),
+            Err(reason) => {
+                Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}"))
+            }
+        }
+    }
+
+    fn lost(&self, id: IdOrder, reason: String) -> Invocation {
+        Invocation {
+            order: id,
+            info: InvocationInfo::default(),
+            verdict: Verdict::Inconclusive,
+            commands: 0,
+            frontier_reached: false,
+            findings: Vec::new(),
+            reason: Some(reason),
+            path: 0,
+        }
+    }
+}
+
+/// A hash of the sequence of command kinds.
+fn path_of(entries: Entries<'_>) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for at in entries.commands() {
+        entries.command_kind(at).map(|kind| kind.modulo_eager()).hash(&mut hasher);
+    }
+    hasher.finish()
+}

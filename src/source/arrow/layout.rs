@@ -1,0 +1,209 @@
+//! Where, in a file, the buffers of the columns that matter lie.
+
+use arrow_ipc::{Field, RecordBatch, Schema, Type};
+
+/// The columns of `sys_invocation` that may be joined in, in the order of [`crate::source::row::InfoColumns`].
+pub const INFO_COLUMNS: [&str; 8] = [
+    "target",
+    "target_service_name",
+    "target_service_key",
+    "target_handler_name",
+    "pinned_deployment_id",
+    "status",
+    "pinned_service_protocol_version",
+    "created_at",
+];
+
+/// How a column's values are laid out, as far as they are read in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Little-endian integers of this many bytes.
+    Integers { width: u8 },
+    /// Offsets of this many bytes, then the data.
+    Bytes { width: u8 },
+    /// Keys of this many bytes into the dictionary of this id, whose values have offsets of that many.
+    Dictionary { width: u8, id: i64, values: u8 },
+}
+
+/// A column and which of its batch's buffers is its first.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub layout: Layout,
+    pub first_buffer: u16,
+}
+
+/// The columns of one file.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    pub id: Column,
+    pub index: Option<Column>,
+    pub entry_type: Option<Column>,
+    pub raw: Option<Column>,
+    pub version: Option<Column>,
+    pub info: [Option<Column>; INFO_COLUMNS.len()],
+}
+
+/// Why a file is not read in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// arrow-rs can read it.
+    Unusual,
+    /// Nobody can: a column that has to be there is not.
+    MissingColumn(&'static str),
+}
+
+impl Columns {
+    pub fn of(schema: Schema<'_>) -> Result<Self, Unreadable> {
+        if schema.endianness() != arrow_ipc::Endianness::Little {
+            return Err(Unreadable::Unusual);
+        }
+        let mut buffers = 0u16;
+        let mut named: Vec<(String, Option<Layout>, u16)> = Vec::new();
+        for field in schema.fields().into_iter().flatten() {
+            named.push((field.name().unwrap_or_default().to_owned(), layout_of(&field), buffers));
+            buffers = buffers.saturating_add(buffer_count(&field, 0)?);
+        }
+        let find = |name: &str| -> Result<Option<Column>, Unreadable> {
+            match named.iter().find(|(own, ..)| own == name) {
+                None => Ok(None),
+                Some((_, Some(layout), first_buffer)) => {
+                    Ok(Some(Column { layout: *layout, first_buffer: *first_buffer }))
+                }
+                Some((_, None, _)) => Err(Unreadable::Unusual),
+            }
+        };
+        let id = find("id")?.ok_or(Unreadable::MissingColumn("id"))?;
+        let mut info = [None; INFO_COLUMNS.len()];
+        for (slot, name) in info.iter_mut().zip(INFO_COLUMNS) {
+            *slot = find(name)?;
+        }
+        let columns = Self {
+            id,
+            index: find("index")?,
+            entry_type: find("entry_type")?,
+            raw: find("raw")?,
+            version: find("version")?,
+            info,
+        };
+        columns.check()?;
+        Ok(columns)
+    }
+
+    /// Each column must have a layout that its reader knows.
+    fn check(&self) -> Result<(), Unreadable> {
+        let integers =
+            |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Integers { .. }));
+        let bytes = |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Bytes { .. }));
+        let info = self.info.iter().all(|column| integers(column) || bytes(column));
+        let texts = !matches!(self.id.layout, Layout::Integers { .. })
+            && self.entry_type.is_none_or(|column| !matches!(column.layout, Layout::Integers { .. }));
+        if integers(&self.index) && integers(&self.version) && bytes(&self.raw) && info && texts {
+            Ok(())
+        } else {
+            Err(Unreadable::Unusual)
+        }
+    }
+
+    /// A file of journals has all four; one of invocations has only ids.
+    pub fn journal_columns(&self) -> Result<(), &'static str> {
+        for (column, name) in [(&self.index, "index"), (&self.entry_type, "entry_type"), (&self.raw, "raw")] {
+            if column.is_none() {
+                return Err(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn layout_of(field: &Field<'_>) -> Option<Layout> {
+    let bytes = |ty: Type| match ty {
+        Type::Utf8 | Type::Binary => Some(4),
+        Type::LargeUtf8 | Type::LargeBinary => Some(8),
+        _ => None,
+    };
+    if let Some(dictionary) = field.dictionary() {
+        let width = dictionary.indexType().map_or(4, |index| index.bitWidth() / 8);
+        return Some(Layout::Dictionary {
+            width: u8::try_from(width).ok()?,
+            id: dictionary.id(),
+            values: bytes(field.type_type())?,
+        });
+    }
+    if let Some(width) = bytes(field.type_type()) {
+        return Some(Layout::Bytes { width });
+    }
+    let int = field.type_as_int()?;
+    Some(Layout::Integers { width: u8::try_from(int.bitWidth() / 8).ok()? })
+}
+
+/// How many buffers a column has, children included.
+fn buffer_count(field: &Field<'_>, depth: u8) -> Result<u16, Unreadable> {
+    if depth > 16 {
+        return Err(Unreadable::Unusual);
+    }
+    if field.dictionary().is_some() {
+        return Ok(2);
+    }
+    let children = || {
+        field
+            .children()
+            .into_iter()
+            .flatten()
+            .try_fold(0u16, |sum, child| Ok(sum.saturating_add(buffer_count(&child, depth + 1)?)))
+    };
+    Ok(match field.type_type() {
+        Type::Null => 0,
+        Type::Utf8 | Type::Binary | Type::LargeUtf8 | Type::LargeBinary => 3,
+        Type::Int
+        | Type::FloatingPoint
+        | Type::Bool
+        | Type::Decimal
+        | Type::Date
+        | Type::Time
+        | Type::Timestamp
+        | Type::Interval
+        | Type::Duration
+        | Type::FixedSizeBinary => 2,
+        Type::List | Type::LargeList | Type::Map => 2 + children()?,
+        Type::Struct_ | Type::FixedSizeList => 1 + children()?,
+        _ => return Err(Unreadable::Unusual),
+    })
+}
+
+/// A buffer's place in its batch's body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Span {
+    pub at: u32,
+    pub len: u32,
+}
+
+/// Values and, for texts and binaries, their data.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ColumnSpans {
+    pub values: Span,
+    pub data: Span,
+}
+
+/// Where one column lies in a batch, checked against the number of rows and the size of the body.
+pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> Option<ColumnSpans> {
+    let buffers = batch.buffers()?;
+    let span = |at: usize| -> Option<Span> {
+        if at >= buffers.len() {
+            return None;
+        }
+        let buffer = buffers.get(at);
+        let span = Span { at: u32::try_from(buffer.offset()).ok()?, len: u32::try_from(buffer.length()).ok()? };
+        (u64::from(span.at) + u64::from(span.len) <= body).then_some(span)
+    };
+    let first = usize::from(column.first_buffer);
+    let (values, data, needed) = match column.layout {
+        Layout::Integers { width } | Layout::Dictionary { width, .. } => {
+            (span(first + 1)?, Span::default(), u64::from(rows) * u64::from(width))
+        }
+        // An empty column may come without its one offset.
+        Layout::Bytes { width } => {
+            (span(first + 1)?, span(first + 2)?, if rows == 0 { 0 } else { (u64::from(rows) + 1) * u64::from(width) })
+        }
+    };
+    (u64::from(values.len) >= needed).then_some(ColumnSpans { values, data })
+}

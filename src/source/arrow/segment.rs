@@ -1,0 +1,609 @@
+//! One Arrow file: its batches, and which rows of which belong to which journal.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use arrow_ipc::{Message, MessageHeader};
+use rayon::prelude::*;
+
+use super::kinds;
+use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Unreadable, spans};
+use crate::journal::IdOrder;
+
+/// Bytes that can be read at any place: a file, or what was put together in memory.
+#[derive(Debug)]
+pub enum Store {
+    File { file: File, len: u64 },
+    Memory(Vec<u8>),
+}
+
+impl Store {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self::File { file, len })
+    }
+
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::File { len, .. } => *len,
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// Appends `len` bytes from `at` to `buffer`. The place must lie inside.
+    pub fn read(&self, at: u64, len: usize, buffer: &mut Scratch) -> io::Result<()> {
+        let inside = at.checked_add(len as u64).is_some_and(|end| end <= self.len());
+        if !inside {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match self {
+            Self::File { file, .. } => file.read_exact_at(buffer.grow(len), at),
+            Self::Memory(bytes) => {
+                buffer.grow(len).copy_from_slice(&bytes[at as usize..at as usize + len]);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Reads as much as there is at `at`, up to the buffer's length.
+    pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File { file, .. } => file.read_at(buffer, at),
+            Self::Memory(bytes) => {
+                let rest = &bytes[(at as usize).min(bytes.len())..];
+                let read = rest.len().min(buffer.len());
+                buffer[..read].copy_from_slice(&rest[..read]);
+                Ok(read)
+            }
+        }
+    }
+}
+
+/// Bytes that are read into again and again, without being zeroed in between.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Scratch {
+    /// Keeping more than this for the next reading would hold on to one giant journal's memory.
+    const KEPT: usize = 16 << 20;
+
+    pub fn clear(&mut self) {
+        self.len = 0;
+        if self.bytes.len() > Self::KEPT {
+            self.bytes = Vec::new();
+        }
+    }
+
+    fn grow(&mut self, len: usize) -> &mut [u8] {
+        let from = self.len;
+        self.len += len;
+        if self.bytes.len() < self.len {
+            self.bytes.resize(self.len, 0);
+        }
+        &mut self.bytes[from..self.len]
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArrowError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it has no column {0}")]
+    MissingColumn(&'static str),
+    #[error("it is not well-formed Arrow IPC: {0}")]
+    Malformed(String),
+}
+
+/// What became of opening a file.
+#[derive(Debug)]
+pub enum Opened {
+    Segment(Segment),
+    /// It needs [`super::convert`].
+    Unusual(Store),
+}
+
+/// One file's batches, to be read in place.
+#[derive(Debug)]
+pub struct Segment {
+    pub(super) store: Store,
+    pub(super) columns: Columns,
+    pub(super) batches: Vec<Batch>,
+    dictionaries: Vec<Dictionary>,
+    /// By dictionary of entry types: codes, and the texts themselves for messages.
+    pub(super) type_codes: Vec<Vec<u8>>,
+    pub(super) type_texts: Vec<Vec<String>>,
+    /// For each batch in turn, the places of its info columns.
+    pub(super) info: Vec<ColumnSpans>,
+    /// The file stops in the middle of a batch.
+    pub truncated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Batch {
+    pub rows: u32,
+    pub body: u64,
+    pub body_len: u64,
+    pub id: ColumnSpans,
+    pub index: ColumnSpans,
+    pub entry_type: ColumnSpans,
+    pub raw: ColumnSpans,
+    pub version: ColumnSpans,
+    /// Into `dictionaries`, for an id column with one.
+    id_dictionary: u32,
+    /// Into `type_codes`.
+    pub type_dictionary: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Dictionary {
+    rows: u32,
+    body: u64,
+    spans: ColumnSpans,
+    width: u8,
+}
+
+const MAGIC: &[u8] = b"ARROW1";
+const CONTINUATION: u32 = u32::MAX;
+const NO_DICTIONARY: u32 = u32::MAX;
+
+impl Segment {
+    /// Notes where everything lies; reads no column but dictionaries of entry types.
+    pub fn open(store: Store) -> Result<Opened, ArrowError> {
+        let mut head = Scratch::default();
+        store.read(0, store.len().min(8) as usize, &mut head)?;
+        let mut at = if head.starts_with(MAGIC) { 8 } else { 0 };
+        let mut messages = Messages { store: &store, buffer: Scratch::default() };
+        let Some(first) = messages.next(at)? else {
+            return Err(ArrowError::Malformed("it ends before its schema".to_owned()));
+        };
+        let schema = first
+            .message(&messages.buffer)?
+            .header_as_schema()
+            .ok_or_else(|| ArrowError::Malformed("it does not begin with a schema".to_owned()))?;
+        let columns = match Columns::of(schema) {
+            Ok(columns) => columns,
+            Err(Unreadable::Unusual) => return Ok(Opened::Unusual(store)),
+            Err(Unreadable::MissingColumn(name)) => return Err(ArrowError::MissingColumn(name)),
+        };
+        at = first.end();
+        let mut reading = Reading::new(&columns);
+        loop {
+            let Some(header) = messages.next(at)? else { break };
+            if header.end() > store.len() {
+                reading.truncated = true;
+                break;
+            }
+            let message = header.message(&messages.buffer)?;
+            if !reading.take(&message, &header, &store)? {
+                return Ok(Opened::Unusual(store));
+            }
+            at = header.end();
+        }
+        // A stream says where it ends; one that just stops was cut off, be it between two batches.
+        let Reading { batches, dictionaries, type_codes, type_texts, info, truncated, .. } = reading;
+        let truncated = truncated || !messages.ended(at)?;
+        Ok(Opened::Segment(Self { columns, batches, dictionaries, type_codes, type_texts, info, truncated, store }))
+    }
+
+    pub fn batch_count(&self) -> usize {
+        self.batches.len()
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.batches.iter().map(|batch| u64::from(batch.rows)).sum()
+    }
+
+    /// The column that a journal's file must have and this one lacks.
+    pub fn missing_column(&self) -> Option<&'static str> {
+        self.columns.journal_columns().err()
+    }
+
+    /// The id of the last row.
+    pub fn last_id(&self) -> Result<Option<RunId>, ArrowError> {
+        let Some(last) = self.batches.len().checked_sub(1) else { return Ok(None) };
+        let runs = self.runs_of(last..last + 1, &mut Scratch::default())?;
+        Ok(runs.into_iter().next_back().and_then(|runs| runs.runs.into_iter().next_back()).map(|(id, ..)| id))
+    }
+
+    /// Whether rows tell of their invocation too.
+    pub fn has_info(&self) -> bool {
+        info_count(&self.columns) > 0
+    }
+
+    /// About how many bytes a row of this batch takes.
+    pub fn row_bytes(&self, batch: usize) -> u64 {
+        let batch = &self.batches[batch];
+        batch.body_len / u64::from(batch.rows.max(1)) + 1
+    }
+
+    /// Where the runs of rows with one id are, batch by batch.
+    pub fn runs(&self) -> Result<Vec<Runs>, ArrowError> {
+        // Batches that share a dictionary are read together, so that it is read once.
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for at in 0..self.batches.len() {
+            match groups.last_mut() {
+                Some(group)
+                    if self.batches[at].id_dictionary != NO_DICTIONARY
+                        && self.batches[at].id_dictionary == self.batches[at - 1].id_dictionary =>
+                {
+                    group.end = at + 1;
+                }
+                _ => groups.push(at..at + 1),
+            }
+        }
+        let found: Vec<Vec<Runs>> = groups
+            .into_par_iter()
+            .with_min_len(16)
+            .map_init(Scratch::default, |buffer, group| self.runs_of(group, buffer))
+            .collect::<Result<_, _>>()?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn runs_of(&self, group: Range<usize>, buffer: &mut Scratch) -> Result<Vec<Runs>, ArrowError> {
+        let width = match self.columns.id.layout {
+            Layout::Bytes { width } => {
+                return group.map(|at| self.plain_runs(at, width, buffer)).collect();
+            }
+            Layout::Dictionary { width, .. } => width,
+            Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
+        };
+        let dictionary = self.batches[group.start].id_dictionary;
+        let dictionary = self
+            .dictionaries
+            .get(dictionary as usize)
+            .ok_or_else(|| ArrowError::Malformed("a batch comes before its dictionary".to_owned()))?;
+        buffer.clear();
+        let texts = dictionary.read(&self.store, buffer)?;
+        let ids: Vec<RunId> = texts.iter(buffer).map(|text| text.map(RunId::of)).collect::<Result<_, _>>()?;
+        group.map(|at| self.keyed_runs(at, width, &ids)).collect()
+    }
+
+    fn plain_runs(&self, at: usize, width: u8, buffer: &mut Scratch) -> Result<Runs, ArrowError> {
+        let batch = &self.batches[at];
+        buffer.clear();
+        let texts = Texts::read(&self.store, batch.body, batch.id, batch.rows, width, buffer)?;
+        let mut runs = Runs::new(at);
+        let mut before: Option<&[u8]> = None;
+        for (row, text) in texts.iter(buffer).enumerate() {
+            let text = text?;
+            if before == Some(text) {
+                runs.grow();
+            } else {
+                runs.start(RunId::of(text), row);
+                before = Some(text);
+            }
+        }
+        Ok(runs)
+    }
+
+    fn keyed_runs(&self, at: usize, width: u8, ids: &[RunId]) -> Result<Runs, ArrowError> {
+        let batch = &self.batches[at];
+        let mut keys = Scratch::default();
+        self.store.read(
+            batch.body + u64::from(batch.id.values.at),
+            batch.rows as usize * usize::from(width),
+            &mut keys,
+        )?;
+        let mut runs = Runs::new(at);
+        let mut before = None;
+        for (row, key) in keys.chunks_exact(usize::from(width)).enumerate() {
+            if before == Some(key) {
+                runs.grow();
+                continue;
+            }
+            let id = usize::try_from(integer(key)).ok().and_then(|key| ids.get(key));
+            let id = id.ok_or_else(|| {
+                ArrowError::Malformed(format!("row {row} of a batch has an id beyond its dictionary"))
+            })?;
+            runs.start(id.clone(), row);
+            before = Some(key);
+        }
+        Ok(runs)
+    }
+}
+
+/// The runs of rows with one id, in one batch.
+#[derive(Debug)]
+pub struct Runs {
+    pub batch: usize,
+    /// Id, first row, number of rows.
+    pub runs: Vec<(RunId, u32, u32)>,
+}
+
+/// The id of a run: as numbers where it has Restate's form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunId {
+    Restate(IdOrder),
+    Other(Box<str>),
+}
+
+impl RunId {
+    pub fn text(self) -> String {
+        match self {
+            Self::Restate(order) => order.id().map_or_else(String::new, |id| id.to_string()),
+            Self::Other(text) => text.into(),
+        }
+    }
+
+    fn of(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        IdOrder::of(&text).map_or_else(|| Self::Other(text.into()), Self::Restate)
+    }
+}
+
+impl Runs {
+    fn new(batch: usize) -> Self {
+        Self { batch, runs: Vec::new() }
+    }
+
+    fn start(&mut self, id: RunId, row: usize) {
+        self.runs.push((id, row as u32, 1));
+    }
+
+    fn grow(&mut self) {
+        if let Some((_, _, rows)) = self.runs.last_mut() {
+            *rows += 1;
+        }
+    }
+}
+
+/// A message's header: where its metadata lies in the buffer, and its body in the file.
+struct Header {
+    metadata: Range<usize>,
+    body: u64,
+    body_len: u64,
+}
+
+impl Header {
+    fn message<'a>(&self, buffer: &'a [u8]) -> Result<Message<'a>, ArrowError> {
+        arrow_ipc::root_as_message(&buffer[self.metadata.clone()])
+            .map_err(|error| ArrowError::Malformed(error.to_string()))
+    }
+
+    fn end(&self) -> u64 {
+        self.body.saturating_add(self.body_len)
+    }
+}
+
+struct Messages<'a> {
+    store: &'a Store,
+    buffer: Scratch,
+}
+
+impl Messages<'_> {
+    /// The message at `at`; `None` at the end of the stream, or where not even the metadata is whole.
+    fn next(&mut self, at: u64) -> Result<Option<Header>, ArrowError> {
+        const GUESS: u64 = 2048;
+        let left = self.store.len().saturating_sub(at);
+        self.buffer.clear();
+        self.store.read(at, left.min(GUESS) as usize, &mut self.buffer)?;
+        let Some((prefix, length)) = prefix(&self.buffer) else { return Ok(None) };
+        let end = prefix as u64 + u64::from(length);
+        if length == 0 || end > left {
+            return Ok(None);
+        }
+        if end > self.buffer.len() as u64 {
+            self.buffer.clear();
+            self.store.read(at, end as usize, &mut self.buffer)?;
+        }
+        let metadata = prefix..end as usize;
+        let message = arrow_ipc::root_as_message(&self.buffer[metadata.clone()])
+            .map_err(|error| ArrowError::Malformed(format!("at byte {at}: {error}")))?;
+        let body_len = u64::try_from(message.bodyLength())
+            .map_err(|_| ArrowError::Malformed(format!("at byte {at}: a body of negative length")))?;
+        Ok(Some(Header { metadata, body: at + end, body_len }))
+    }
+
+    /// Whether the end-of-stream mark is at `at`.
+    fn ended(&mut self, at: u64) -> Result<bool, ArrowError> {
+        let left = self.store.len().saturating_sub(at);
+        self.buffer.clear();
+        self.store.read(at, left.min(8) as usize, &mut self.buffer)?;
+        Ok(matches!(prefix(&self.buffer), Some((_, 0))))
+    }
+}
+
+/// Length of the prefix before a message's metadata, and of the metadata.
+fn prefix(bytes: &[u8]) -> Option<(usize, u32)> {
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    match word(0)? {
+        CONTINUATION => Some((8, word(4)?)),
+        // Before format 0.15 there was no continuation mark.
+        length => Some((4, length)),
+    }
+}
+
+struct Reading<'a> {
+    columns: &'a Columns,
+    batches: Vec<Batch>,
+    dictionaries: Vec<Dictionary>,
+    type_codes: Vec<Vec<u8>>,
+    type_texts: Vec<Vec<String>>,
+    info: Vec<ColumnSpans>,
+    id_dictionary: u32,
+    type_dictionary: u32,
+    truncated: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(columns: &'a Columns) -> Self {
+        Self {
+            columns,
+            batches: Vec::new(),
+            dictionaries: Vec::new(),
+            type_codes: Vec::new(),
+            type_texts: Vec::new(),
+            info: Vec::new(),
+            id_dictionary: NO_DICTIONARY,
+            type_dictionary: NO_DICTIONARY,
+            truncated: false,
+        }
+    }
+
+    /// Notes a message; `false` if the file is not to be read in place.
+    fn take(&mut self, message: &Message<'_>, header: &Header, store: &Store) -> Result<bool, ArrowError> {
+        match message.header_type() {
+            MessageHeader::RecordBatch => {
+                let Some(batch) = message.header_as_record_batch() else { return Ok(false) };
+                if batch.compression().is_some() {
+                    return Ok(false);
+                }
+                Ok(self.take_batch(&batch, header).is_some())
+            }
+            MessageHeader::DictionaryBatch => {
+                let Some(dictionary) = message.header_as_dictionary_batch() else { return Ok(false) };
+                self.take_dictionary(&dictionary, header, store)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn take_batch(&mut self, batch: &arrow_ipc::RecordBatch<'_>, header: &Header) -> Option<()> {
+        let rows = u32::try_from(batch.length()).ok()?;
+        let find = |column: Option<Column>| match column {
+            Some(column) => spans(batch, column, rows, header.body_len),
+            None => Some(ColumnSpans::default()),
+        };
+        let noted = Batch {
+            rows,
+            body: header.body,
+            body_len: header.body_len,
+            id: find(Some(self.columns.id))?,
+            index: find(self.columns.index)?,
+            entry_type: find(self.columns.entry_type)?,
+            raw: find(self.columns.raw)?,
+            version: find(self.columns.version)?,
+            id_dictionary: self.id_dictionary,
+            type_dictionary: self.type_dictionary,
+        };
+        let info: Vec<ColumnSpans> =
+            self.columns.info.iter().flatten().map(|column| find(Some(*column))).collect::<Option<_>>()?;
+        if rows > 0 {
+            self.batches.push(noted);
+            self.info.extend(info);
+        }
+        Some(())
+    }
+
+    fn take_dictionary(
+        &mut self,
+        dictionary: &arrow_ipc::DictionaryBatch<'_>,
+        header: &Header,
+        store: &Store,
+    ) -> Result<bool, ArrowError> {
+        let Some(data) = dictionary.data() else { return Ok(false) };
+        let wanted = |column: &Column| match column.layout {
+            Layout::Dictionary { id, values, .. } if id == dictionary.id() => Some(values),
+            _ => None,
+        };
+        let id_width = wanted(&self.columns.id);
+        let type_width = self.columns.entry_type.as_ref().and_then(wanted);
+        let Some(width) = id_width.or(type_width) else { return Ok(true) };
+        if dictionary.isDelta() || data.compression().is_some() {
+            return Ok(false);
+        }
+        let Ok(rows) = u32::try_from(data.length()) else { return Ok(false) };
+        let column = Column { layout: Layout::Bytes { width }, first_buffer: 0 };
+        let Some(spans) = spans(&data, column, rows, header.body_len) else { return Ok(false) };
+        let noted = Dictionary { rows, body: header.body, spans, width };
+        if id_width.is_some() {
+            self.id_dictionary = self.dictionaries.len() as u32;
+            self.dictionaries.push(noted);
+        }
+        if type_width.is_some() {
+            let mut buffer = Scratch::default();
+            let texts = noted.read(store, &mut buffer)?;
+            let texts: Vec<&[u8]> = texts.iter(&buffer).collect::<Result<_, _>>()?;
+            self.type_dictionary = self.type_codes.len() as u32;
+            self.type_codes.push(texts.iter().map(|text| kinds::code_of(text)).collect());
+            self.type_texts.push(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect());
+        }
+        Ok(true)
+    }
+}
+
+impl Dictionary {
+    fn read(&self, store: &Store, buffer: &mut Scratch) -> Result<Texts, ArrowError> {
+        Texts::read(store, self.body, self.spans, self.rows, self.width, buffer)
+    }
+}
+
+/// A column of texts or binaries, read into a buffer: offsets, then data.
+struct Texts {
+    rows: usize,
+    width: usize,
+    data: usize,
+}
+
+impl Texts {
+    fn read(
+        store: &Store,
+        body: u64,
+        spans: ColumnSpans,
+        rows: u32,
+        width: u8,
+        buffer: &mut Scratch,
+    ) -> Result<Self, ArrowError> {
+        let (rows, width) = (rows as usize, usize::from(width));
+        if rows == 0 {
+            return Ok(Self { rows: 0, width, data: 0 });
+        }
+        let offsets = (rows + 1) * width;
+        // The two lie next to each other but for padding: one read gets both.
+        let (from, to) = (spans.values.at, spans.data.at + spans.data.len);
+        let gap = spans.data.at.wrapping_sub(from) as usize;
+        if spans.data.at >= from && gap < offsets + 256 {
+            store.read(body + u64::from(from), (to - from) as usize, buffer)?;
+            return Ok(Self { rows, width, data: gap });
+        }
+        store.read(body + u64::from(from), offsets, buffer)?;
+        store.read(body + u64::from(spans.data.at), spans.data.len as usize, buffer)?;
+        Ok(Self { rows, width, data: offsets })
+    }
+
+    fn iter<'b>(&self, buffer: &'b [u8]) -> impl Iterator<Item = Result<&'b [u8], ArrowError>> + 'b {
+        let (width, rows) = (self.width, self.rows);
+        let data = &buffer[self.data.min(buffer.len())..];
+        let mut from = if rows == 0 { 0 } else { integer(&buffer[..width]) };
+        (0..rows).map(move |row| {
+            let to = integer(&buffer[(row + 1) * width..(row + 2) * width]);
+            let text = data.get(from as usize..to as usize);
+            from = to;
+            text.ok_or_else(|| ArrowError::Malformed(format!("row {row} of a batch lies outside its column")))
+        })
+    }
+}
+
+/// A little-endian integer of 1 to 8 bytes. Negative ones become huge, and so out of range.
+pub(super) fn integer(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        _ => bytes.try_into().map_or(u64::MAX, u64::from_le_bytes),
+    }
+}
+
+/// How many info columns a batch has places for.
+pub(super) fn info_count(columns: &Columns) -> usize {
+    columns.info.iter().flatten().count()
+}
+
+const _: () = assert!(INFO_COLUMNS.len() < 16);

@@ -1,0 +1,315 @@
+//! Some rows of one batch, read in: kinds, indexes and the bytes of the messages, in flat columns.
+
+use std::io;
+use std::ops::Range;
+
+use super::kinds;
+use super::layout::{ColumnSpans, INFO_COLUMNS, Layout};
+use super::segment::{Batch, Scratch, Segment, info_count, integer};
+use crate::journal::{Entries, InvocationInfo};
+
+/// Reused from one reading to the next; holds one range of rows at a time.
+#[derive(Debug, Default)]
+pub struct Slab {
+    bytes: Scratch,
+    codes: Vec<u8>,
+    indexes: Vec<u32>,
+    ends: Vec<u32>,
+    raw: Range<usize>,
+    rows: Range<u32>,
+    /// Whether a row has a journal version below 2.
+    has_old: bool,
+}
+
+/// Bodies up to this size are read in one go.
+const WHOLE: u64 = 128 << 10;
+
+/// Rows that can not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SlabError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("row {row} of a batch lies outside its column")]
+    Outside { row: u32 },
+    #[error("a journal of more than 4 GiB")]
+    TooLarge,
+}
+
+/// What has been read of a batch's body, by its places there.
+struct Body {
+    /// Where the one range that was read begins, if all of it was.
+    whole: Option<u32>,
+}
+
+impl Slab {
+    pub fn rows(&self) -> Range<u32> {
+        self.rows.clone()
+    }
+
+    /// Reads rows of a batch.
+    pub fn load(&mut self, segment: &Segment, batch: usize, rows: Range<u32>) -> Result<(), SlabError> {
+        let meta = &segment.batches[batch];
+        self.bytes.clear();
+        self.rows = rows.clone();
+        let body = Body::read(segment, meta, &mut self.bytes)?;
+        self.load_indexes(segment, meta, &body, &rows)?;
+        self.load_codes(segment, meta, &body, &rows)?;
+        self.load_raw(segment, meta, &body, &rows)?;
+        self.load_versions(segment, meta, &body, &rows)
+    }
+
+    fn load_versions(
+        &mut self,
+        segment: &Segment,
+        meta: &Batch,
+        body: &Body,
+        rows: &Range<u32>,
+    ) -> Result<(), SlabError> {
+        self.has_old = false;
+        let Some(Layout::Integers { width }) = segment.columns.version.map(|column| column.layout) else {
+            return Ok(());
+        };
+        let values = body.fixed(segment, meta, meta.version, width, rows, &mut self.bytes)?;
+        let values = &self.bytes[values];
+        self.has_old = if width == 4 {
+            values.as_chunks::<4>().0.iter().fold(false, |old, word| old | (u32::from_le_bytes(*word) < 2))
+        } else {
+            values.chunks_exact(usize::from(width)).any(|value| integer(value) < 2)
+        };
+        Ok(())
+    }
+
+    pub fn has_old(&self) -> bool {
+        self.has_old
+    }
+
+    fn load_indexes(
+        &mut self,
+        segment: &Segment,
+        meta: &Batch,
+        body: &Body,
+        rows: &Range<u32>,
+    ) -> Result<(), SlabError> {
+        self.indexes.clear();
+        let Some(column) = segment.columns.index else { return Ok(()) };
+        let Layout::Integers { width } = column.layout else { unreachable!("Columns::of checked") };
+        let values = body.fixed(segment, meta, meta.index, width, rows, &mut self.bytes)?;
+        let values = &self.bytes[values];
+        if width == 4 {
+            self.indexes.extend(values.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)));
+        } else {
+            let narrow = |value: &[u8]| u32::try_from(integer(value)).unwrap_or(u32::MAX);
+            self.indexes.extend(values.chunks_exact(usize::from(width)).map(narrow));
+        }
+        Ok(())
+    }
+
+    fn load_codes(&mut self, segment: &Segment, meta: &Batch, body: &Body, rows: &Range<u32>) -> Result<(), SlabError> {
+        self.codes.clear();
+        let Some(column) = segment.columns.entry_type else { return Ok(()) };
+        match column.layout {
+            Layout::Dictionary { width, .. } => {
+                let keys = body.fixed(segment, meta, meta.entry_type, width, rows, &mut self.bytes)?;
+                let codes = segment.type_codes.get(meta.type_dictionary as usize).map_or(&[][..], Vec::as_slice);
+                let code = |key: u64| {
+                    usize::try_from(key).ok().and_then(|key| codes.get(key)).copied().unwrap_or(kinds::UNKNOWN)
+                };
+                let keys = &self.bytes[keys];
+                if width == 1 {
+                    let table: [u8; 256] = std::array::from_fn(|key| code(key as u64));
+                    self.codes.extend(keys.iter().map(|key| table[usize::from(*key)]));
+                } else {
+                    self.codes.extend(keys.chunks_exact(usize::from(width)).map(|key| code(integer(key))));
+                }
+            }
+            Layout::Bytes { width } => {
+                let (offsets, data, base) = body.texts(segment, meta, meta.entry_type, width, rows, &mut self.bytes)?;
+                let width = usize::from(width);
+                let (offsets, data) = (&self.bytes[offsets], &self.bytes[data]);
+                let mut from = 0;
+                for (row, offset) in offsets[width..].chunks_exact(width).enumerate() {
+                    let to = integer(offset).wrapping_sub(base) as usize;
+                    let text = data.get(from..to).ok_or(SlabError::Outside { row: rows.start + row as u32 })?;
+                    self.codes.push(kinds::code_of(text));
+                    from = to;
+                }
+            }
+            Layout::Integers { .. } => unreachable!("entry types are texts, as Columns::of checked"),
+        }
+        Ok(())
+    }
+
+    fn load_raw(&mut self, segment: &Segment, meta: &Batch, body: &Body, rows: &Range<u32>) -> Result<(), SlabError> {
+        self.ends.clear();
+        self.raw = 0..0;
+        let Some(column) = segment.columns.raw else { return Ok(()) };
+        let Layout::Bytes { width } = column.layout else { unreachable!("raw is binary, as Columns::of checked") };
+        let (offsets, data, base) = body.texts(segment, meta, meta.raw, width, rows, &mut self.bytes)?;
+        if data.len() > u32::MAX as usize {
+            return Err(SlabError::TooLarge);
+        }
+        let offsets = &self.bytes[offsets][usize::from(width)..];
+        if width == 8 {
+            let words = offsets.as_chunks::<8>().0;
+            self.ends.extend(words.iter().map(|word| u64::from_le_bytes(*word).wrapping_sub(base) as u32));
+        } else {
+            let words = offsets.as_chunks::<4>().0;
+            self.ends.extend(words.iter().map(|word| u32::from_le_bytes(*word).wrapping_sub(base as u32)));
+        }
+        // The last end lies at the data's end; so ends that ascend all lie inside.
+        if let Some(row) = self.ends.windows(2).position(|pair| pair[0] > pair[1]) {
+            return Err(SlabError::Outside { row: rows.start + row as u32 });
+        }
+        self.raw = data;
+        Ok(())
+    }
+
+    /// The entries of some of the rows, as they stand.
+    pub fn entries(&self, rows: Range<u32>) -> Entries<'_> {
+        let (from, to) = self.local(&rows);
+        let start = if from == 0 { 0 } else { self.ends[from - 1] };
+        let end = if to == 0 { 0 } else { self.ends[to - 1] };
+        Entries {
+            codes: &self.codes[from..to],
+            ends: &self.ends[from..to],
+            start,
+            raw: &self.bytes[self.raw.clone()][start as usize..end as usize],
+        }
+    }
+
+    pub fn indexes(&self, rows: Range<u32>) -> &[u32] {
+        let (from, to) = self.local(&rows);
+        &self.indexes[from..to]
+    }
+
+    fn local(&self, rows: &Range<u32>) -> (usize, usize) {
+        ((rows.start - self.rows.start) as usize, (rows.end - self.rows.start) as usize)
+    }
+}
+
+impl Body {
+    fn read(segment: &Segment, meta: &Batch, bytes: &mut Scratch) -> io::Result<Self> {
+        if meta.body_len > WHOLE {
+            return Ok(Self { whole: None });
+        }
+        // What lies before the columns of interest (the ids, as servers send them) is left out.
+        let columns = [meta.index, meta.entry_type, meta.raw, meta.version];
+        let starts = columns.iter().flat_map(|column| [column.values, column.data]).filter(|span| span.len > 0);
+        let from = starts.clone().map(|span| span.at).min().unwrap_or(0);
+        let to = starts.map(|span| span.at + span.len).max().unwrap_or(0);
+        segment.store.read(meta.body + u64::from(from), (to - from) as usize, bytes)?;
+        Ok(Self { whole: Some(from) })
+    }
+
+    /// Some bytes of the body: where they are among `bytes`.
+    fn range(
+        &self,
+        segment: &Segment,
+        meta: &Batch,
+        at: u64,
+        len: usize,
+        bytes: &mut Scratch,
+    ) -> io::Result<Range<usize>> {
+        if let Some(from) = self.whole {
+            let start = at as usize - from as usize;
+            return Ok(start..start + len);
+        }
+        let start = bytes.len();
+        segment.store.read(meta.body + at, len, bytes)?;
+        Ok(start..start + len)
+    }
+
+    fn fixed(
+        &self,
+        segment: &Segment,
+        meta: &Batch,
+        column: ColumnSpans,
+        width: u8,
+        rows: &Range<u32>,
+        bytes: &mut Scratch,
+    ) -> io::Result<Range<usize>> {
+        let width = u64::from(width);
+        let at = u64::from(column.values.at) + u64::from(rows.start) * width;
+        self.range(segment, meta, at, (u64::from(rows.end - rows.start) * width) as usize, bytes)
+    }
+
+    /// Offsets (one more than rows), data, and the offset at which that data begins.
+    fn texts(
+        &self,
+        segment: &Segment,
+        meta: &Batch,
+        column: ColumnSpans,
+        width: u8,
+        rows: &Range<u32>,
+        bytes: &mut Scratch,
+    ) -> Result<(Range<usize>, Range<usize>, u64), SlabError> {
+        let offsets = self.fixed(segment, meta, column, width, &(rows.start..rows.end + 1), bytes)?;
+        let width = usize::from(width);
+        let first = integer(&bytes[offsets.clone()][..width]);
+        let last = integer(&bytes[offsets.clone()][offsets.len() - width..]);
+        if first > last || last > u64::from(column.data.len) {
+            return Err(SlabError::Outside { row: rows.start });
+        }
+        let data = self.range(segment, meta, u64::from(column.data.at) + first, (last - first) as usize, bytes)?;
+        Ok((offsets, data, first))
+    }
+}
+
+impl Segment {
+    /// The journal format of a row, where there is such a column.
+    pub fn version(&self, batch: usize, row: u32) -> io::Result<Option<u64>> {
+        let Some(Layout::Integers { width }) = self.columns.version.map(|column| column.layout) else {
+            return Ok(None);
+        };
+        self.number(batch, self.batches[batch].version, width, row).map(Some)
+    }
+
+    fn number(&self, batch: usize, column: ColumnSpans, width: u8, row: u32) -> io::Result<u64> {
+        let mut bytes = Scratch::default();
+        let at = self.batches[batch].body + u64::from(column.values.at) + u64::from(row) * u64::from(width);
+        self.store.read(at, usize::from(width), &mut bytes)?;
+        Ok(integer(&bytes))
+    }
+
+    /// What a row says of its invocation.
+    pub fn info(&self, batch: usize, row: u32) -> Result<InvocationInfo, SlabError> {
+        let mut info = InvocationInfo::default();
+        let mut places = self.info[batch * info_count(&self.columns)..].iter();
+        for (at, column) in self.columns.info.iter().enumerate() {
+            let Some(column) = column else { continue };
+            let Some(place) = places.next() else { break };
+            let text = match column.layout {
+                Layout::Integers { width } => Some(self.number(batch, *place, width, row)?.to_string()),
+                Layout::Bytes { width } => Some(self.text(batch, *place, width, row)?),
+                Layout::Dictionary { .. } => None,
+            };
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                info.set(INFO_COLUMNS[at], text);
+            }
+        }
+        Ok(info)
+    }
+
+    fn text(&self, batch: usize, column: ColumnSpans, width: u8, row: u32) -> Result<String, SlabError> {
+        let meta = &self.batches[batch];
+        let mut bytes = Scratch::default();
+        let body = Body { whole: None };
+        let (_, data, _) = body.texts(self, meta, column, width, &(row..row + 1), &mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes[data]).into_owned())
+    }
+
+    /// The text of an entry type, for a message about one that is not known.
+    pub fn entry_type(&self, batch: usize, row: u32) -> Result<String, SlabError> {
+        let meta = &self.batches[batch];
+        let Some(column) = self.columns.entry_type else { return Ok(String::new()) };
+        match column.layout {
+            Layout::Bytes { width } => self.text(batch, meta.entry_type, width, row),
+            Layout::Dictionary { width, .. } => {
+                let key = self.number(batch, meta.entry_type, width, row)?;
+                let texts = self.type_texts.get(meta.type_dictionary as usize);
+                Ok(texts.and_then(|texts| texts.get(usize::try_from(key).ok()?)).cloned().unwrap_or_default())
+            }
+            Layout::Integers { .. } => unreachable!("entry types are texts, as Columns::of checked"),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Rows as JSON: `{"rows":[…]}` as the admin API answers, one row a line as the CLI prints, or a plain list.
+//!
+//! Values are parsed one after the other out of a window that moves over the input, so that a file of any size takes
+//! the memory of its largest row.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Row<'a> {
+    #[serde(borrow)]
+    pub id: Option<Cow<'a, str>>,
+    pub index: Option<Number>,
+    #[serde(borrow)]
+    pub entry_type: Option<Cow<'a, str>>,
+    /// Hex.
+    #[serde(borrow)]
+    pub raw: Option<Cow<'a, str>>,
+    pub version: Option<Number>,
+    #[serde(borrow)]
+    pub target: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub target_service_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub target_service_key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub target_handler_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub pinned_deployment_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub status: Option<Cow<'a, str>>,
+    pub pinned_service_protocol_version: Option<Number>,
+    #[serde(borrow)]
+    pub created_at: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub entries: Option<&'a RawValue>,
+}
+
+/// A number, or a text of one.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    Number(u64),
+    #[serde(deserialize_with = "from_text")]
+    Text(u64),
+}
+
+impl Number {
+    pub fn get(self) -> u64 {
+        match self {
+            Self::Number(number) | Self::Text(number) => number,
+        }
+    }
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+/// One value of the input.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A row with the text it was parsed from.
+    Row(Box<Row<'a>>, &'a [u8]),
+    /// Something that is no row, and why; `text` is as much of it as there is.
+    Bad { reason: String, text: &'a [u8] },
+}
+
+/// A row longer than this is refused, so that memory stays bounded.
+const LONGEST_ROW: usize = 1 << 30;
+const WINDOW: usize = 1 << 20;
+
+/// Gives every value to `sink`, with its number (its line, where each has one of its own) counted from 1.
+pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<()> {
+    let mut window: Vec<u8> = Vec::new();
+    let mut from = 0;
+    let mut wanted = WINDOW;
+    let mut line = 1;
+    let mut opened = false;
+    loop {
+        window.drain(..from);
+        from = 0;
+        let before = window.len();
+        let room = wanted.saturating_sub(before).max(1);
+        let read = input.by_ref().take(room as u64).read_to_end(&mut window)?;
+        let ended = read < room;
+        loop {
+            skip_between(&window, &mut from, &mut line);
+            if !opened && from < window.len() {
+                opened = true;
+                if let Some(skip) = rows_prefix(&window[from..]) {
+                    from += skip;
+                    continue;
+                }
+            }
+            if from >= window.len() {
+                break;
+            }
+            let rest = &window[from..];
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<Row<'_>>>();
+            match values.next() {
+                Some(Ok(row)) => {
+                    let taken = values.byte_offset();
+                    sink(line, Item::Row(row, &rest[..taken]));
+                    line += newlines(&rest[..taken]);
+                    from += taken;
+                }
+                Some(Err(error)) if error.is_eof() && !ended => {
+                    if rest.len() > LONGEST_ROW {
+                        return Err(io::Error::other(format!("row {line} is longer than {LONGEST_ROW} bytes")));
+                    }
+                    break;
+                }
+                Some(Err(error)) => {
+                    // A torn row ends with its line at the latest; what follows is read on.
+                    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+                    if end == rest.len() && !ended && !error.is_data() {
+                        break;
+                    }
+                    let end = if error.is_data() { whole_value(rest).unwrap_or(end) } else { end };
+                    let closing = rest[..end].iter().all(|byte| b"]} \t\r\n,".contains(byte));
+                    if !closing {
+                        sink(line, Item::Bad { reason: place_free(&error), text: &rest[..end] });
+                    }
+                    line += newlines(&rest[..end]);
+                    from += end;
+                }
+                None => break,
+            }
+        }
+        if ended {
+            return Ok(());
+        }
+        wanted = (window.len() - from) * 2 + WINDOW;
+    }
+}
+
+/// The length of the value in front, if it is well-formed JSON of another shape.
+fn whole_value(rest: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<serde::de::IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// serde_json's message without its line and column, which count from the value's own start.
+fn place_free(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let end = message.rfind(" at line ").unwrap_or(message.len());
+    message[..end].to_owned()
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn skip_between(window: &[u8], from: &mut usize, line: &mut u64) {
+    while let Some(byte) = window.get(*from).filter(|byte| b" \t\r\n,".contains(byte)) {
+        *line += u64::from(*byte == b'\n');
+        *from += 1;
+    }
+}
+
+/// Length of `{"rows":[` or `[` in front, with any spaces.
+fn rows_prefix(window: &[u8]) -> Option<usize> {
+    let skip = |from: usize, token: &[u8]| -> Option<usize> {
+        let at = from + window[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        window[at..].starts_with(token).then_some(at + token.len())
+    };
+    skip(0, b"[").or_else(|| {
+        let at = skip(0, b"{")?;
+        let at = skip(at, b"\"rows\"")?;
+        let at = skip(at, b":")?;
+        skip(at, b"[")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(u64, Result<String, String>)> {
+        let mut rows = Vec::new();
+        read_rows(text.as_bytes(), |line, item| {
+            rows.push(match item {
+                Item::Row(row, _) => (line, Ok(row.id.unwrap_or_default().into_owned())),
+                Item::Bad { reason, .. } => (line, Err(reason)),
+            });
+        })
+        .unwrap();
+        rows
+    }
+
+    fn ids(text: &str) -> Vec<String> {
+        read(text).into_iter().map(|(_, row)| row.unwrap()).collect()
+    }
+
+    #[test]
+    fn lines_lists_and_answers_read_the_same() {
+        for text in [
+            "{\"id\":\"a\",\"index\":0}\n{\"id\":\"b\",\"index\":\"1\"}\n",
+            "[{\"id\":\"a\"},{\"id\":\"b\"}]",
+            " { \"rows\" : [ {\"id\":\"a\"} , {\"id\":\"b\"} ] } ",
+            "{\"id\":\"a\",\n\"index\":0}\n\n{\"id\":\"b\",\"other\":{\"x\":[1,2]}}",
+        ] {
+            assert_eq!(ids(text), ["a", "b"], "{text}");
+        }
+        assert_eq!(ids(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_torn_line_costs_only_itself() {
+        let rows = read("{\"id\":\"a\"}\n{\"id\":\"b\",\"raw\":\"0a\n{\"id\":\"c\"}\n{\"id\":\"d\"");
+        assert_eq!(rows.len(), 4, "{rows:?}");
+        assert_eq!(rows[0], (1, Ok("a".to_owned())));
+        assert!(rows[1].1.is_err() && rows[1].0 == 2);
+        assert_eq!(rows[2], (3, Ok("c".to_owned())));
+        assert!(rows[3].1.is_err() && rows[3].0 == 4);
+    }
+
+    #[test]
+    fn rows_larger_than_the_window_are_read() {
+        let text = format!("{{\"id\":\"a\",\"raw\":\"{}\"}}\n{{\"id\":\"b\"}}", "00".repeat(WINDOW));
+        assert_eq!(ids(&text), ["a", "b"]);
+    }
+
+    #[test]
+    fn values_of_another_shape_are_told() {
+        let rows = read("{\"id\":5}\n{\"id\":\"b\"}");
+        assert!(rows[0].1.as_ref().unwrap_err().contains("invalid type"), "{rows:?}");
+        assert_eq!(rows[1].1, Ok("b".to_owned()));
+    }
+}
