@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use siphasher::sip::SipHasher13;
 
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, replay_entries, replay_trace};
-use crate::journal::{Entries, IdOrder, InvocationInfo};
+use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
 use crate::report::{Invocation, Verdict};
 use crate::rules::{Cause, Findings, Redaction};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
@@ -218,6 +218,38 @@ pub fn check(
     }
     for invocation in lost {
         if !hand_on(invocation) {
+            return;
+        }
+    }
+}
+
+/// Loads every selected journal in the order of ids, for those who want to look at them. `false` from `sink` ends it.
+pub fn load_each(
+    recorded: &Corpus,
+    ids: &Ids,
+    selection: &Selection,
+    mut sink: impl FnMut(&InvocationId, &InvocationInfo, Result<Entries<'_>, String>) -> bool,
+) {
+    let mut left = selection.limit.unwrap_or(u64::MAX);
+    let mut loader = Loader::new(recorded);
+    for task in recorded.tasks() {
+        loader.load([task.clone()]);
+        for (order, journal) in recorded.journals(task) {
+            let id = ids.id(order);
+            let Loaded { info, entries } = loader.journal(order, journal);
+            if !selection.fits(id.as_str(), &info) {
+                continue;
+            }
+            if left == 0 || !sink(&id, &info, entries) {
+                return;
+            }
+            left -= 1;
+        }
+    }
+    for (order, problem) in recorded.lost() {
+        let id = ids.id(order);
+        let info = InvocationInfo::default();
+        if selection.fits(id.as_str(), &info) && !sink(&id, &info, Err(problem.to_string())) {
             return;
         }
     }

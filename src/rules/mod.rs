@@ -21,6 +21,15 @@ pub enum Level {
     Note,
 }
 
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// One kind of divergence.
 #[derive(Debug)]
 pub struct Rule {
@@ -36,6 +45,14 @@ impl Rule {
     pub fn page(&self) -> String {
         let lines = self.page.lines().map_while(|line| line.strip_prefix("//!"));
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The first sentence of what the page says to do.
+    pub fn advice(&self) -> String {
+        let page = self.page().replace('\n', " ");
+        let advice = page.split("What to do: ").nth(1).unwrap_or_default();
+        let end = advice.find(". ").unwrap_or(advice.len());
+        advice[..end].trim_end_matches('.').to_owned()
     }
 
     /// The first sentence of the page.

@@ -177,6 +177,12 @@ impl Corpus {
         from + self.pieces[from..].iter().take_while(|piece| piece.id == id).count()
     }
 
+    /// How many journals there are, those of which nothing could be read left out.
+    pub fn journal_count(&self) -> u64 {
+        let starts = self.pieces.iter().zip(self.pieces.iter().skip(1)).filter(|(one, next)| one.id != next.id).count();
+        starts as u64 + u64::from(!self.pieces.is_empty()) + self.traces.len() as u64
+    }
+
     /// The journals of a task: each a range of pieces.
     pub fn journals(&self, task: Task) -> impl Iterator<Item = (IdOrder, Task)> + '_ {
         let mut from = task.start;

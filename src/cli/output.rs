@@ -1,0 +1,128 @@
+//! Where output goes: data to stdout or a file, everything else to stderr; colour only where it belongs.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Color, Common, Failure};
+use crate::render::escaped;
+use crate::source::Problem;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
+impl Color {
+    fn choice(self) -> ColorChoice {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+    }
+}
+
+/// Data: to a file where one is named, else to stdout.
+pub struct Output {
+    to: String,
+    sink: Box<dyn Write>,
+}
+
+impl Output {
+    pub fn open(file: Option<&Path>, color: Color) -> Result<Self, Failure> {
+        match file {
+            Some(path) => {
+                let to = path.display().to_string();
+                let file = File::create(path).map_err(|source| Failure::Output { to: to.clone(), source })?;
+                let choice = if color == Color::Always { ColorChoice::Always } else { ColorChoice::Never };
+                Ok(Self {
+                    to,
+                    sink: Box::new(AutoStream::new(Box::new(BufWriter::new(file)) as Box<dyn Write>, choice)),
+                })
+            }
+            None => {
+                let choice = match color.choice() {
+                    ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+                    choice => choice,
+                };
+                let buffered = Box::new(BufWriter::with_capacity(64 << 10, io::stdout())) as Box<dyn Write>;
+                Ok(Self { to: "standard output".to_owned(), sink: Box::new(AutoStream::new(buffered, choice)) })
+            }
+        }
+    }
+
+    /// Runs a writing step and says where it failed.
+    pub fn write(&mut self, step: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        step(&mut *self.sink).map_err(|source| Failure::Output { to: self.to.clone(), source })
+    }
+
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.write(|sink| sink.flush())
+    }
+}
+
+/// Says on stderr why there is no verdict. A reader that went away needs no telling.
+pub fn complain(failure: &Failure) {
+    if let Failure::Output { source, .. } = failure
+        && source.kind() == io::ErrorKind::BrokenPipe
+    {
+        return;
+    }
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{RED}error{RED:#}: {}", escaped(&failure.to_string()));
+}
+
+/// More of them than this are only counted.
+const PROBLEMS: usize = 20;
+
+/// Says on stderr what could not be read.
+pub fn warn(problems: &[Problem]) {
+    let mut stderr = anstream::stderr().lock();
+    for problem in problems.iter().take(PROBLEMS) {
+        let _ = writeln!(stderr, "{YELLOW}warning{YELLOW:#}: {}", escaped(&problem.to_string()));
+    }
+    if problems.len() > PROBLEMS {
+        let _ = writeln!(
+            stderr,
+            "{YELLOW}warning{YELLOW:#}: and {} more that could not be read",
+            problems.len() - PROBLEMS
+        );
+    }
+}
+
+/// A bar on stderr, where that is a terminal.
+pub fn progress(total: u64) -> ProgressBar {
+    let target =
+        if io::stderr().is_terminal() { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} journals, {eta} left {msg}");
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}
+
+/// Logs for `-v`, on stderr.
+pub fn log_to_stderr(common: &Common) {
+    let level = match common.verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let ansi = common.color == Color::Always || (common.color == Color::Auto && io::stderr().is_terminal());
+    // Another subscriber may be there already, when this is called as a library.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(ansi)
+        .without_time()
+        .try_init();
+}
+
+/// `-o FILE`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OutputFile {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}

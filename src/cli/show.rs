@@ -1,0 +1,71 @@
+//! `rehearse show`
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+
+use super::output::{Output, OutputFile, warn};
+use super::{Common, Failure, Redact, Select, Status, inputs};
+use crate::check::load_each;
+use crate::render::{escaped, show_human, show_readable};
+use crate::source::open;
+
+/// Show journals as people read them
+///
+/// One line a command: what it did, on what, and what came of it. With --format json in the readable form, one journal
+/// a line, which every command reads back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rehearse show journals.arrow --invocation inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT
+  rehearse show journals.jsonl --handler process --limit 1 --format json > trace.json")]
+pub struct Show {
+    /// Recorded journals: files, directories, or - for standard input
+    #[arg(required = true, value_name = "JOURNALS")]
+    journals: Vec<OsString>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    #[command(flatten)]
+    output: OutputFile,
+    #[command(flatten)]
+    redact: Redact,
+    #[command(flatten)]
+    select: Select,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line a command
+    Human,
+    /// The readable form, one journal a line
+    Json,
+}
+
+impl Show {
+    pub fn run(&self, common: &Common) -> Result<Status, Failure> {
+        let (recorded, _, ids) = open(&inputs(&self.journals, "show")?, &[])?;
+        warn(&recorded.problems);
+        let mut output = Output::open(self.output.output.as_deref(), common.color)?;
+        let redaction = self.redact.redaction();
+        let mut shown = 0u64;
+        let mut broken = 0u64;
+        let mut written = Ok(());
+        load_each(&recorded, &ids, &self.select.selection(), |id, info, entries| {
+            shown += 1;
+            written = output.write(|out| match (entries, self.format) {
+                (Ok(entries), Format::Human) => show_human(id, info, entries, redaction, out),
+                (Ok(entries), Format::Json) => show_readable(id, info, entries, redaction, out),
+                (Err(reason), _) => {
+                    broken += 1;
+                    eprintln!("warning: {id}: {}", escaped(&reason));
+                    Ok(())
+                }
+            });
+            written.is_ok()
+        });
+        written?;
+        output.finish()?;
+        Ok(if shown == 0 || broken > 0 { Status::Undecided } else { Status::Compatible })
+    }
+}

@@ -1,0 +1,344 @@
+//! `human`: what a person reads at 3 a.m. Groups of one cause, each with one invocation shown in full.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::{Render, escaped};
+use crate::report::{Group, HandlerName, Invocation, Report, Verdict};
+use crate::rules::{self, Cause, ContextRow, Finding, Level};
+use crate::source::Ids;
+
+/// For a terminal, or a log. Styles are written always; the stream drops them where they do not belong.
+#[derive(Debug, Default)]
+pub struct Human {
+    /// Whether every invocation gets a line of its own.
+    pub verbose: bool,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// A column's width: two of them, the index and the mark fit in 100 columns.
+const WIDTH: usize = 42;
+
+/// Findings of one invocation that are shown in full.
+const SHOWN: usize = 4;
+
+/// Changes of one finding that are shown.
+const CHANGES: usize = 8;
+
+impl Render for Human {
+    fn invocation(&mut self, invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+        if self.verbose {
+            write_heading(invocation, ids, out)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+        if self.verbose && report.summary.checked > 0 {
+            writeln!(out)?;
+        }
+        for group in report.groups() {
+            write_group(group, ids, out)?;
+        }
+        write_notes(report, ids, out)?;
+        write_summary(report, out)
+    }
+}
+
+fn style_of(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Compatible => GREEN,
+        Verdict::Mismatch | Verdict::Failed => RED,
+        Verdict::Inconclusive => YELLOW,
+    }
+}
+
+fn write_heading(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+    let style = style_of(invocation.verdict);
+    write!(out, "{style}{}{style:#}", invocation.verdict.name())?;
+    if let Some(target) = invocation.info.target() {
+        write!(out, "  {BOLD}{}{BOLD:#}", escaped(&target))?;
+    }
+    write!(out, "  {}", escaped(ids.id(invocation.order).as_str()))?;
+    if let Some(deployment) = &invocation.info.deployment {
+        write!(out, "  {DIM}{}{DIM:#}", escaped(deployment))?;
+    }
+    writeln!(out)
+}
+
+fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+    let example = &group.example;
+    write_heading(example, ids, out)?;
+    if let Some(reason) = &example.reason {
+        writeln!(out, "  {}", escaped(reason))?;
+    }
+    let errors: Vec<&Finding> = example.errors().collect();
+    for (at, finding) in errors.iter().take(SHOWN).enumerate() {
+        writeln!(out)?;
+        write_finding(finding, example, at > 0, out)?;
+    }
+    if errors.len() > SHOWN {
+        writeln!(out, "\n  and {} findings more", number(errors.len() - SHOWN))?;
+    }
+    if group.count > 1 {
+        let named: Vec<String> = group
+            .others
+            .iter()
+            .map(|(order, target)| {
+                let id = ids.id(*order);
+                target.as_deref().map_or_else(
+                    || escaped(id.as_str()).into_owned(),
+                    |target| format!("{} {}", escaped(target), escaped(id.as_str())),
+                )
+            })
+            .collect();
+        let more = group.count - 1;
+        let rest = more - named.len() as u64;
+        writeln!(out, "\n  {BOLD}{} more like it{BOLD:#}:", number_u64(more))?;
+        for name in named {
+            writeln!(out, "    {name}")?;
+        }
+        if rest > 0 {
+            writeln!(out, "    and {} others", number_u64(rest))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &mut dyn Write) -> io::Result<()> {
+    let then = if later { "then " } else { "" };
+    writeln!(
+        out,
+        "  {then}{BOLD}{}{BOLD:#} at command {} of {}",
+        finding.rule, finding.command_index, invocation.commands
+    )?;
+    write_columns(finding, out)?;
+    let cause = match finding.cause {
+        Cause::CodeChange => Some("the code changed (two replays of the candidate agree)"),
+        Cause::NonDeterminism => Some("the candidate is not deterministic (two of its replays differ)"),
+        Cause::Unknown => None,
+    };
+    if let Some(cause) = cause.filter(|_| !later) {
+        writeln!(out, "  cause: {cause}")?;
+    }
+    for hint in &finding.hints {
+        writeln!(out, "  hint:  {}", escaped(hint))?;
+    }
+    if let Some(rule) = rules::find(finding.rule).filter(|_| !later) {
+        write_wrapped("  next:  ", &rule.advice(), out)?;
+        writeln!(out, "         {CYAN}rehearse explain {}{CYAN:#}", rule.id)?;
+    }
+    Ok(())
+}
+
+/// The finding among its neighbours, recorded beside replayed.
+fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    let width = finding
+        .context
+        .iter()
+        .filter_map(|row| row.recorded.as_deref())
+        .map(|text| escaped(text).width() + 3)
+        .chain(finding.changes.iter().map(|change| shown(&change.path, change.recorded.as_ref()).width() + 5))
+        .max()
+        .unwrap_or(0)
+        .clamp(24, WIDTH);
+    writeln!(out, "        {DIM}{}{DIM:#}{DIM}replayed{DIM:#}", pad("recorded", width))?;
+    for row in &finding.context {
+        write_row(row, width, out)?;
+        if row.differs {
+            write_changes(finding, width, out)?;
+        }
+    }
+    if finding.agree_after > 0 {
+        let (noun, verb) = if finding.agree_after == 1 { ("", "agrees") } else { ("", "agree") };
+        writeln!(out, "        {DIM}{}{noun} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
+    }
+    Ok(())
+}
+
+fn write_row(row: &ContextRow, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let style = if row.differs { RED } else { Style::new() };
+    let mark = if row.differs { "≠" } else { " " };
+    let index = row.index.map(|index| index.to_string()).unwrap_or_default();
+    let side =
+        |text: &Option<String>| text.as_deref().map_or_else(|| "—".to_owned(), |text| escaped(text).into_owned());
+    let recorded = pad(&cut(&side(&row.recorded), width - 2), width);
+    writeln!(out, "  {style}{mark}{index:>4}  {recorded}{}{style:#}", cut(&side(&row.replayed), WIDTH))
+}
+
+fn write_changes(finding: &Finding, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for change in finding.changes.iter().take(CHANGES) {
+        let recorded = pad(&cut(&shown(&change.path, change.recorded.as_ref()), width - 3), width);
+        let replayed = cut(&shown(&change.path, change.replayed.as_ref()), WIDTH);
+        writeln!(out, "          {YELLOW}{recorded}{replayed}{YELLOW:#}")?;
+        for line in change.lines.iter().flat_map(|lines| lines.lines()).take(20) {
+            writeln!(out, "            {}", cut(&escaped(line), 2 * WIDTH))?;
+        }
+    }
+    if finding.changes.len() > CHANGES {
+        writeln!(out, "          and {} more places", number(finding.changes.len() - CHANGES))?;
+    }
+    Ok(())
+}
+
+/// A differing place with its value on one side.
+fn shown(path: &str, value: Option<&Value>) -> String {
+    match value {
+        None => format!("{}: (absent)", escaped(path)),
+        Some(Value::String(text)) => format!("{}: {}", escaped(path), escaped(&Value::from(text.as_str()).to_string())),
+        Some(value) => format!("{}: {}", escaped(path), escaped(&value.to_string())),
+    }
+}
+
+fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+    for (rule, (count, example)) in &report.notes {
+        let places: Vec<&Finding> =
+            example.notes().filter(|note| note.rule == *rule && note.level == Level::Note).collect();
+        let Some(first) = places.first() else { continue };
+        let invocations =
+            if *count == 1 { "1 invocation".to_owned() } else { format!("{} invocations", number_u64(*count)) };
+        write!(out, "{CYAN}note{CYAN:#}  {BOLD}{rule}{BOLD:#} in {invocations}, first ")?;
+        if let Some(target) = example.info.target() {
+            write!(out, "{}, ", escaped(&target))?;
+        }
+        write!(out, "{}, at command {}", escaped(ids.id(example.order).as_str()), first.command_index)?;
+        if let Some(change) = first.changes.first() {
+            let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(absent)".to_owned(), Value::to_string);
+            let (recorded, replayed) = (side(&change.recorded), side(&change.replayed));
+            write!(out, ": {} {} → {}", escaped(&change.path), escaped(&recorded), escaped(&replayed))?;
+        }
+        writeln!(out, "\n      does not stop replay; {CYAN}rehearse explain {rule}{CYAN:#}\n")?;
+    }
+    Ok(())
+}
+
+fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let summary = &report.summary;
+    if summary.checked == 0 {
+        return writeln!(out, "{YELLOW}nothing was checked{YELLOW:#}: no journal was found, or none was selected");
+    }
+    let noun = if summary.checked == 1 { "invocation" } else { "invocations" };
+    write!(out, "{BOLD}{} {noun}{BOLD:#}: ", number_u64(summary.checked))?;
+    let groups = report.groups();
+    let mut separator = "";
+    for verdict in [Verdict::Compatible, Verdict::Mismatch, Verdict::Failed, Verdict::Inconclusive] {
+        let count = summary.of(verdict);
+        if count == 0 {
+            continue;
+        }
+        let style = style_of(verdict);
+        write!(out, "{separator}{style}{} {}{style:#}", number_u64(count), verdict.name())?;
+        let causes = groups.iter().filter(|group| group.verdict == verdict).count();
+        if causes > 0 && count > 1 {
+            write!(out, " ({} {})", number(causes), if causes == 1 { "cause" } else { "causes" })?;
+        }
+        separator = ", ";
+    }
+    writeln!(out)?;
+    let mut covered: Vec<String> = report
+        .coverage
+        .iter()
+        .take(20)
+        .map(|(name, covered)| {
+            let journals = if covered.journals == 1 { "journal" } else { "journals" };
+            let paths = if covered.paths() == 1 { "path" } else { "distinct paths" };
+            format!(
+                "{} ({} {journals}, {} {paths})",
+                handler_name(name),
+                number_u64(covered.journals),
+                number(covered.paths())
+            )
+        })
+        .collect();
+    if report.coverage.len() > 20 {
+        covered.push(format!("and {} handlers more", number(report.coverage.len() - 20)));
+    }
+    write_wrapped("covered: ", &covered.join(", "), out)
+}
+
+fn handler_name(name: &HandlerName) -> String {
+    match name {
+        Some((service, handler)) => escaped(&format!("{service}/{handler}")).into_owned(),
+        None => "handlers unknown".to_owned(),
+    }
+}
+
+/// Text behind a label, broken at spaces, further lines under the first.
+fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let indent = " ".repeat(label.width());
+    let mut line = label.to_owned();
+    for word in text.split(' ') {
+        if line.width() + word.width() > 98 && line.trim() != label.trim() {
+            writeln!(out, "{}", line.trim_end())?;
+            line.clone_from(&indent);
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// At most `width` columns, with an ellipsis where something was cut off.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut columns = 0;
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            columns += c.width().unwrap_or(0);
+            columns < width
+        })
+        .collect();
+    kept + "…"
+}
+
+fn number(count: usize) -> String {
+    number_u64(count as u64)
+}
+
+/// `1,204`.
+fn number_u64(count: u64) -> String {
+    let digits = count.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        assert_eq!(number_u64(7), "7");
+        assert_eq!(number_u64(1204), "1,204");
+        assert_eq!(number_u64(1_000_000), "1,000,000");
+    }
+
+    #[test]
+    fn long_text_is_cut_to_its_columns() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert!(cut("日本語テキスト", 6).width() <= 6);
+    }
+}

@@ -1,0 +1,231 @@
+//! A journal as people read it: commands with what they were on and what came of them; or in the readable form, which
+//! is read back as it was.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::{escaped, write_json};
+use crate::journal::{Command, CommandKind, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, describe};
+use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
+use crate::rules::Redaction;
+use crate::source::readable::{Payload, command_object, notification_object};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default();
+
+/// How much of a payload is shown.
+const LONGEST: usize = 160;
+
+/// One journal for a terminal.
+pub fn show_human(
+    id: &InvocationId,
+    info: &InvocationInfo,
+    entries: Entries<'_>,
+    redaction: Redaction,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write!(out, "{BOLD}{}{BOLD:#}", escaped(id.as_str()))?;
+    for part in [info.target(), info.status.clone(), info.deployment.clone()].into_iter().flatten() {
+        write!(out, "  {}", escaped(&part))?;
+    }
+    writeln!(out, "\n{DIM}{} entries, {} commands{DIM:#}\n", entries.len(), entries.command_count())?;
+    writeln!(out, "{DIM}command entry{DIM:#}")?;
+    let shown = Shown { redaction };
+    let results = Results::of(entries);
+    let mut index = 0;
+    for at in 0..entries.len() {
+        match entries.kind(at) {
+            EntryKind::Command(kind) => {
+                write!(out, "{index:>7} {DIM}{at:>5}{DIM:#}  ")?;
+                match decode(kind, entries.raw(at)) {
+                    Ok(command) => shown.command(&command, &results, out)?,
+                    Err(error) => writeln!(out, "{RED}{}{RED:#}", escaped(&error.to_string()))?,
+                }
+                index += 1;
+            }
+            EntryKind::Notification(kind) => match decode_notification(kind, entries.raw(at)) {
+                // Completions stand at their commands.
+                Ok(Notification { id: NotificationId::Completion(_), .. }) => {}
+                Ok(Notification { id, outcome }) => {
+                    let name = match id {
+                        NotificationId::Signal(1) => "cancelled".to_owned(),
+                        NotificationId::Signal(id) => format!("signal {id}"),
+                        NotificationId::NamedSignal(name) => format!("signal {name:?}"),
+                        NotificationId::Completion(_) => unreachable!("matched above"),
+                    };
+                    writeln!(
+                        out,
+                        "        {DIM}{at:>5}{DIM:#}  {} {}",
+                        escaped(&name),
+                        shown.outcome(outcome.as_ref())
+                    )?;
+                }
+                Err(error) => {
+                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", escaped(&error.to_string()))?
+                }
+            },
+        }
+    }
+    writeln!(out)
+}
+
+/// What completions there are, by id.
+struct Results(HashMap<u32, (usize, Option<Outcome>)>);
+
+impl Results {
+    fn of(entries: Entries<'_>) -> Self {
+        let mut results = HashMap::new();
+        for at in 0..entries.len() {
+            if let EntryKind::Notification(kind) = entries.kind(at)
+                && let Ok(Notification { id: NotificationId::Completion(id), outcome }) =
+                    decode_notification(kind, entries.raw(at))
+            {
+                results.insert(id, (at, outcome));
+            }
+        }
+        Self(results)
+    }
+}
+
+struct Shown {
+    redaction: Redaction,
+}
+
+impl Shown {
+    fn command(&self, command: &Command, results: &Results, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{}", escaped(&describe(command)))?;
+        for name in ["parameter", "value", "completion_value"] {
+            let read = matches!(command.kind, CommandKind::GetEagerState | CommandKind::GetEagerStateKeys);
+            if let Some(FieldValue::Bytes(payload)) = command.get(name).filter(|_| !read) {
+                write!(out, " {}", self.payload(payload))?;
+            }
+        }
+        if let Some(FieldValue::Failure(failure)) = command.get("failure").or_else(|| command.get("completion_failure"))
+        {
+            write!(out, " {RED}{} {}{RED:#}", failure.code, self.text(&failure.message))?;
+        }
+        match command.kind {
+            CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => {
+                let value = match command.get("value") {
+                    Some(FieldValue::Bytes(payload)) => self.payload(payload),
+                    Some(FieldValue::StateKeys(keys)) => self.text(&keys_text(&keys.keys)),
+                    _ => "empty".to_owned(),
+                };
+                write!(out, " → {value}")?;
+            }
+            CommandKind::Sleep => {
+                if let Some(time) = command.number("wake_up_time") {
+                    write!(out, " {DIM}until {time} ms{DIM:#}")?;
+                }
+            }
+            CommandKind::OneWayCall => {
+                if let Some(time) = command.number("invoke_time") {
+                    write!(out, " {DIM}at {time} ms{DIM:#}")?;
+                }
+            }
+            _ => {}
+        }
+        if let Some(id) = command.number("result_completion_id") {
+            match u32::try_from(id).ok().and_then(|id| results.0.get(&id)) {
+                Some((at, outcome)) => write!(out, " → {} {DIM}(entry {at}){DIM:#}", self.outcome(outcome.as_ref()))?,
+                None => write!(out, " {DIM}→ pending{DIM:#}")?,
+            }
+        }
+        writeln!(out)
+    }
+
+    fn outcome(&self, outcome: Option<&Outcome>) -> String {
+        match outcome {
+            None | Some(Outcome::Void) => "done".to_owned(),
+            Some(Outcome::Value(payload)) => self.payload(payload),
+            Some(Outcome::Failure(failure)) => {
+                format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
+            }
+            Some(Outcome::InvocationId(id)) => escaped(id).into_owned(),
+            Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
+        }
+    }
+
+    fn payload(&self, payload: &[u8]) -> String {
+        match (self.redaction, Payload::of(payload)) {
+            (Redaction::Hidden, _) => format!("({} bytes)", payload.len()),
+            (_, Payload::Binary) => format!("({} bytes, binary)", payload.len()),
+            (_, Payload::Json(_) | Payload::Text(_)) => self.text(&String::from_utf8_lossy(payload)),
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        if self.redaction == Redaction::Hidden {
+            return format!("({} bytes)", text.len());
+        }
+        if text.is_empty() {
+            return "\"\"".to_owned();
+        }
+        let end = text.floor_char_boundary(LONGEST);
+        let more = if end < text.len() { format!("… ({} bytes)", text.len()) } else { String::new() };
+        format!("{}{more}", escaped(&text[..end]))
+    }
+}
+
+fn keys_text(keys: &[Vec<u8>]) -> String {
+    keys.iter().map(|key| String::from_utf8_lossy(key)).collect::<Vec<_>>().join(", ")
+}
+
+/// One journal in the readable form, on one line.
+pub fn show_readable(
+    id: &InvocationId,
+    info: &InvocationInfo,
+    entries: Entries<'_>,
+    redaction: Redaction,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let entry = |at: usize| -> Result<Value, DecodeError> {
+        let mut object = match entries.kind(at) {
+            EntryKind::Command(kind) => command_object(&decode(kind, entries.raw(at))?),
+            EntryKind::Notification(kind) => notification_object(kind, &decode_notification(kind, entries.raw(at))?),
+        };
+        if redaction == Redaction::Hidden {
+            const PAYLOADS: [&str; 6] =
+                ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
+            let is_payload = |key: &str| {
+                PAYLOADS
+                    .iter()
+                    .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+            };
+            object.retain(|key, _| !is_payload(key));
+        }
+        Ok(Value::Object(object))
+    };
+    let entries: Vec<Value> = (0..entries.len())
+        .map(|at| {
+            // What can not be decoded is kept as it is.
+            entry(at).unwrap_or_else(|_| {
+                let (key, name) = match entries.kind(at) {
+                    EntryKind::Command(kind) => ("command", kind.name()),
+                    EntryKind::Notification(kind) => ("notification", kind.name()),
+                };
+                json!({ key: name, "raw": hex_simd::encode_to_string(entries.raw(at), hex_simd::AsciiCase::Lower) })
+            })
+        })
+        .collect();
+    let mut object = serde_json::Map::new();
+    object.insert("id".to_owned(), id.as_str().into());
+    for (key, value) in
+        [("target", info.target()), ("deployment", info.deployment.clone()), ("status", info.status.clone())]
+    {
+        if let Some(value) = value {
+            object.insert(key.to_owned(), value.into());
+        }
+    }
+    if let Some(version) = info.protocol_version {
+        object.insert("protocol_version".to_owned(), version.into());
+    }
+    object.insert("complete".to_owned(), (redaction == Redaction::Shown).into());
+    object.insert("entries".to_owned(), entries.into());
+    write_json(out, &object)?;
+    writeln!(out)
+}
