@@ -60,9 +60,8 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
     }
     let mut timing_differs = false;
     let mut theirs = replayed.commands();
-    let mut index = 0;
     let mut stop = Stop::Frontier;
-    for at in recorded.commands() {
+    for (index, at) in recorded.commands().enumerate() {
         let Some(their) = theirs.next() else {
             stop = Stop::TraceEnds(index);
             break;
@@ -73,7 +72,6 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
             stop = Stop::Divergence(index);
             break;
         }
-        index += 1;
     }
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
 }

@@ -35,9 +35,9 @@ pub fn decode_notification(kind: NotificationKind, raw: &[u8]) -> Result<Notific
     let malformed = |reason: String| DecodeError::Malformed { entry: format!("Notification: {}", kind.name()), reason };
     let message = NotificationMessage::decode(raw).map_err(|error| malformed(error.to_string()))?;
     let id = match message.id {
-        Some(message::Id::CompletionId(id)) => NotificationId::Completion(id),
-        Some(message::Id::SignalId(id)) => NotificationId::Signal(id),
-        Some(message::Id::SignalName(name)) => NotificationId::NamedSignal(name),
+        Some(message::Id::Completion(id)) => NotificationId::Completion(id),
+        Some(message::Id::Signal(id)) => NotificationId::Signal(id),
+        Some(message::Id::NamedSignal(name)) => NotificationId::NamedSignal(name),
         None => return Err(malformed("it names neither a completion nor a signal".to_owned())),
     };
     let outcome = message.result.map(|result| match result {
@@ -53,9 +53,9 @@ pub fn decode_notification(kind: NotificationKind, raw: &[u8]) -> Result<Notific
 /// Encodes a notification.
 pub fn encode_notification(notification: &Notification) -> Vec<u8> {
     let id = Some(match notification.id.clone() {
-        NotificationId::Completion(id) => message::Id::CompletionId(id),
-        NotificationId::Signal(id) => message::Id::SignalId(id),
-        NotificationId::NamedSignal(name) => message::Id::SignalName(name),
+        NotificationId::Completion(id) => message::Id::Completion(id),
+        NotificationId::Signal(id) => message::Id::Signal(id),
+        NotificationId::NamedSignal(name) => message::Id::NamedSignal(name),
     });
     let result = notification.outcome.clone().map(|outcome| match outcome {
         Outcome::Void => message::Result::Void(message::Void {}),
@@ -81,11 +81,11 @@ mod message {
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub enum Id {
         #[prost(uint32, tag = "1")]
-        CompletionId(u32),
+        Completion(u32),
         #[prost(uint32, tag = "2")]
-        SignalId(u32),
+        Signal(u32),
         #[prost(string, tag = "3")]
-        SignalName(String),
+        NamedSignal(String),
     }
 
     #[derive(Clone, PartialEq, prost::Oneof)]

@@ -8,7 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Render, escaped};
 use crate::report::{Group, HandlerName, Invocation, Report, Verdict};
-use crate::rules::{self, Cause, ContextRow, Finding, Level};
+use crate::rules::{self, Cause, Change, ContextRow, Finding, Level};
 use crate::source::Ids;
 
 /// For a terminal, or a log. Styles are written always; the stream drops them where they do not belong.
@@ -159,8 +159,8 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if finding.agree_after > 0 {
-        let (noun, verb) = if finding.agree_after == 1 { ("", "agrees") } else { ("", "agree") };
-        writeln!(out, "        {DIM}{}{noun} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
+        let verb = if finding.agree_after == 1 { "agrees" } else { "agree" };
+        writeln!(out, "        {DIM}{} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
     }
     Ok(())
 }
@@ -212,13 +212,24 @@ fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()
         }
         write!(out, "{}, at command {}", escaped(ids.id(example.order).as_str()), first.command_index)?;
         if let Some(change) = first.changes.first() {
-            let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(absent)".to_owned(), Value::to_string);
-            let (recorded, replayed) = (side(&change.recorded), side(&change.replayed));
-            write!(out, ": {} {} → {}", escaped(&change.path), escaped(&recorded), escaped(&replayed))?;
+            write!(out, "\n      {}", shifted(change))?;
         }
         writeln!(out, "\n      does not stop replay; {CYAN}rehearse explain {rule}{CYAN:#}\n")?;
     }
     Ok(())
+}
+
+/// How far apart two times are: a trace made later has later times, with the same delay.
+fn shifted(change: &Change) -> String {
+    let time = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64).unwrap_or(0);
+    let (recorded, replayed) = (time(&change.recorded), time(&change.replayed));
+    let path = escaped(&change.path);
+    if recorded == 0 || replayed == 0 {
+        let side = |time: i64| if time == 0 { "none".to_owned() } else { format!("{time} ms") };
+        return format!("{path}: {} → {}", side(recorded), side(replayed));
+    }
+    let seconds = (i128::from(replayed) - i128::from(recorded)) as f64 / 1000.0;
+    format!("{path} differs by {seconds:+.1} s (a trace made later than the recording has later times all the same)")
 }
 
 fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {

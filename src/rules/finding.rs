@@ -195,13 +195,11 @@ impl Findings<'_> {
 
     fn shown(&self, mut change: Change) -> Change {
         let hidden = self.redaction == Redaction::Hidden && !is_structural(&change.path);
-        for value in [&mut change.recorded, &mut change.replayed] {
-            if let Some(value) = value {
-                if hidden {
-                    *value = redacted(value.to_string().len());
-                } else {
-                    shorten(value);
-                }
+        for value in [&mut change.recorded, &mut change.replayed].into_iter().flatten() {
+            if hidden {
+                *value = redacted(value.to_string().len());
+            } else {
+                shorten(value);
             }
         }
         if hidden {
@@ -472,7 +470,8 @@ fn context(alignment: &Alignment, divergence: &Divergence) -> (Vec<ContextRow>, 
 fn describe_await(alignment: &Alignment) -> String {
     let Some(added) = &alignment.added_await else { return "await".to_owned() };
     if let Some(run) = added.run.and_then(|at| alignment.recorded.get(at)) {
-        return format!("await {}", describe(run));
+        let index = added.run.unwrap_or_default();
+        return format!("await {} (command {index})", describe(run));
     }
     let awaited = &added.awaited;
     let completions = awaited.completions.iter().map(|id| format!("completion {id}"));

@@ -160,7 +160,9 @@ impl Files {
             }
             Format::Unknown => Err(format("it is neither Arrow IPC nor JSON".to_owned())),
             Format::Arrow => match Segment::open(store).map_err(|error| format(error.to_string()))? {
-                Opened::Segment(segment) => self.take_segment(name, segment).map_err(|error| format(error.to_string())),
+                Opened::Segment(segment) => {
+                    self.take_segment(name, *segment).map_err(|error| format(error.to_string()))
+                }
                 Opened::Unusual(store) => self.take_unusual(name, &store),
             },
             Format::Json => self.take_json(name, &store, role),
@@ -307,7 +309,7 @@ impl Files {
         let format = |reason: String| SourceError::Format { path: name.clone(), reason };
         let Some(store) = spool.finish().map_err(|error| format(error.to_string()))? else { return Ok(()) };
         match Segment::open(store).map_err(|error| format(error.to_string()))? {
-            Opened::Segment(segment) => self.files.push(SourceFile { name: name.clone(), segment }),
+            Opened::Segment(segment) => self.files.push(SourceFile { name: name.clone(), segment: *segment }),
             Opened::Unusual(_) => return Err(format("the spool is not in the form it was written in".to_owned())),
         }
         Ok(())
@@ -355,7 +357,7 @@ impl Format {
         Ok(match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{' | b'[') => Self::Json,
             Some(_) => Self::Unknown,
-            None if store.len() > read as u64 => Self::Json,
+            None if store.size() > read as u64 => Self::Json,
             None => Self::Empty,
         })
     }

@@ -17,7 +17,7 @@ use crate::journal::InvocationInfo;
 /// Gives every row to `sink`. Stops at the first error: an unusual file that is broken gives what came before.
 pub fn convert(store: &Store, mut sink: impl FnMut(RowRef<'_>, &InvocationInfo)) -> Result<(), ArrowError> {
     let mut head = Scratch::default();
-    store.read(0, store.len().min(6) as usize, &mut head)?;
+    store.read(0, store.size().min(6) as usize, &mut head)?;
     let at = At { store, at: 0 };
     if &head[..] == b"ARROW1" {
         for batch in FileReader::try_new(at, None)? {
@@ -92,7 +92,7 @@ impl Seek for At<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.store.len().checked_add_signed(by),
+            SeekFrom::End(by) => self.store.size().checked_add_signed(by),
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
         self.at = at.ok_or(std::io::ErrorKind::InvalidInput)?;

@@ -27,7 +27,7 @@ impl Store {
         Ok(Self::File { file, len })
     }
 
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         match self {
             Self::File { len, .. } => *len,
             Self::Memory(bytes) => bytes.len() as u64,
@@ -36,7 +36,7 @@ impl Store {
 
     /// Appends `len` bytes from `at` to `buffer`. The place must lie inside.
     pub fn read(&self, at: u64, len: usize, buffer: &mut Scratch) -> io::Result<()> {
-        let inside = at.checked_add(len as u64).is_some_and(|end| end <= self.len());
+        let inside = at.checked_add(len as u64).is_some_and(|end| end <= self.size());
         if !inside {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -114,7 +114,7 @@ pub enum ArrowError {
 /// What became of opening a file.
 #[derive(Debug)]
 pub enum Opened {
-    Segment(Segment),
+    Segment(Box<Segment>),
     /// It needs [`super::convert`].
     Unusual(Store),
 }
@@ -167,7 +167,7 @@ impl Segment {
     /// Notes where everything lies; reads no column but dictionaries of entry types.
     pub fn open(store: Store) -> Result<Opened, ArrowError> {
         let mut head = Scratch::default();
-        store.read(0, store.len().min(8) as usize, &mut head)?;
+        store.read(0, store.size().min(8) as usize, &mut head)?;
         let mut at = if head.starts_with(MAGIC) { 8 } else { 0 };
         let mut messages = Messages { store: &store, buffer: Scratch::default() };
         let Some(first) = messages.next(at)? else {
@@ -184,9 +184,8 @@ impl Segment {
         };
         at = first.end();
         let mut reading = Reading::new(&columns);
-        loop {
-            let Some(header) = messages.next(at)? else { break };
-            if header.end() > store.len() {
+        while let Some(header) = messages.next(at)? {
+            if header.end() > store.size() {
                 reading.truncated = true;
                 break;
             }
@@ -199,7 +198,16 @@ impl Segment {
         // A stream says where it ends; one that just stops was cut off, be it between two batches.
         let Reading { batches, dictionaries, type_codes, type_texts, info, truncated, .. } = reading;
         let truncated = truncated || !messages.ended(at)?;
-        Ok(Opened::Segment(Self { columns, batches, dictionaries, type_codes, type_texts, info, truncated, store }))
+        Ok(Opened::Segment(Box::new(Self {
+            columns,
+            batches,
+            dictionaries,
+            type_codes,
+            type_texts,
+            info,
+            truncated,
+            store,
+        })))
     }
 
     pub fn batch_count(&self) -> usize {
@@ -391,7 +399,7 @@ impl Messages<'_> {
     /// The message at `at`; `None` at the end of the stream, or where not even the metadata is whole.
     fn next(&mut self, at: u64) -> Result<Option<Header>, ArrowError> {
         const GUESS: u64 = 2048;
-        let left = self.store.len().saturating_sub(at);
+        let left = self.store.size().saturating_sub(at);
         self.buffer.clear();
         self.store.read(at, left.min(GUESS) as usize, &mut self.buffer)?;
         let Some((prefix, length)) = prefix(&self.buffer) else { return Ok(None) };
@@ -413,7 +421,7 @@ impl Messages<'_> {
 
     /// Whether the end-of-stream mark is at `at`.
     fn ended(&mut self, at: u64) -> Result<bool, ArrowError> {
-        let left = self.store.len().saturating_sub(at);
+        let left = self.store.size().saturating_sub(at);
         self.buffer.clear();
         self.store.read(at, left.min(8) as usize, &mut self.buffer)?;
         Ok(matches!(prefix(&self.buffer), Some((_, 0))))
