@@ -80,8 +80,8 @@ pub fn align(recorded: Entries<'_>, replayed: Replayed<'_>, stop: &Stop) -> Resu
     let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending).rows();
     let mut added_await = None;
     if let Stop::Await(added) = stop {
-        let at = rows.iter().position(|row| row.recorded >= Some(added.before)).unwrap_or(rows.len());
-        rows.insert(at, Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
+        // Everything before it is paired, one row a command.
+        rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
         added_await = Some(added.clone());
     }
     Ok(Alignment { recorded: mine, entry_indexes, replayed: theirs, rows, added_await })
@@ -136,7 +136,9 @@ impl Alignment {
                 let shape = row.shape?;
                 let command_index = match (shape, row.recorded) {
                     (Shape::Moved, Some(recorded)) => recorded.min(self.moved_to(row, &places)),
-                    (Shape::Awaited, _) => self.added_await.as_ref().and_then(|added| added.run).unwrap_or(places[at]),
+                    (Shape::Awaited, _) => {
+                        self.added_await.as_ref().map_or(places[at], |added| added.run.unwrap_or(added.before))
+                    }
                     (_, Some(recorded)) => recorded,
                     (_, None) => places[at],
                 };
@@ -317,12 +319,13 @@ impl<'a> Aligner<'a> {
     }
 
     /// Rows from top to bottom: both sides' order is kept, but for what moved, which stands where it was recorded.
-    fn lay_out(self) -> Vec<Row> {
+    fn lay_out(mut self) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut next = 0;
         let stays =
             |pair: &Option<(usize, Option<Shape>)>| matches!(pair, Some((_, shape)) if *shape != Some(Shape::Moved));
         let end_of_trace = self.pairs.iter().rposition(stays).map_or(0, |last| last + 1);
+        self.part_moved_after_return(end_of_trace);
         for (recorded, pair) in self.pairs.iter().enumerate() {
             let mut row = Row { recorded: Some(recorded), replayed: None, shape: Some(Shape::Removed) };
             match *pair {
@@ -337,7 +340,12 @@ impl<'a> Aligner<'a> {
                     row.shape = shape;
                 }
                 None if recorded >= end_of_trace => match self.ending {
-                    Ending::Returned => row.shape = Some(Shape::ReturnedEarly),
+                    Ending::Returned => {
+                        for added in (next..self.replayed.len()).filter(|at| !self.taken[*at]) {
+                            rows.push(Row { recorded: None, replayed: Some(added), shape: Some(Shape::Added) });
+                        }
+                        row.shape = Some(Shape::ReturnedEarly);
+                    }
                     // Behind the trace's end nothing is known.
                     Ending::Unknown | Ending::Suspended | Ending::Failed => continue,
                 },
@@ -350,6 +358,21 @@ impl<'a> Aligner<'a> {
             }
         }
         rows
+    }
+
+    /// What is recorded after the place where the candidate returned is not shown, so nothing moved from there: it
+    /// was added.
+    fn part_moved_after_return(&mut self, end_of_trace: usize) {
+        let returned = self.pairs.iter().enumerate().position(|(recorded, pair)| match pair {
+            Some((_, shape)) => *shape == Some(Shape::ReturnedEarly),
+            None => recorded >= end_of_trace && self.ending == Ending::Returned,
+        });
+        for pair in self.pairs.iter_mut().skip(returned.map_or(usize::MAX, |at| at + 1)) {
+            if let Some((at, Some(Shape::Moved))) = *pair {
+                self.taken[at] = false;
+                *pair = None;
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Replay as the SDKs' machine does it: position by position over the commands, up to the first that differs or
 //! to the frontier.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::journal::command::{Command, Compared};
 use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Step, Trace};
@@ -26,7 +26,8 @@ pub enum Stop {
     Divergence(usize),
     /// The candidate waits for something that the journal has no result of, while recorded commands remain.
     Await(AddedAwait),
-    /// The candidate returned without any command where one is recorded.
+    /// The candidate returned without any command where one is recorded, not even an Output: the SDKs' machine
+    /// gives 571 for that, not 570.
     Returned(usize),
     /// The candidate failed before it issued the command at this index.
     Failed(usize),
@@ -39,7 +40,8 @@ pub enum Stop {
 pub struct AddedAwait {
     /// The recorded command that is never reached.
     pub before: usize,
-    /// The awaited run, whose index is the one that SDKs report; they report none for other awaits.
+    /// The awaited run (the last, of several), whose index is the one that SDKs report; they report none for other
+    /// awaits.
     pub run: Option<usize>,
     pub awaited: Await,
 }
@@ -166,7 +168,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
                 if results.is_none() {
                     results = Some(Results::of(recorded)?);
                 }
-                if let Some(results) = &results
+                if let Some(results) = &mut results
                     && !results.satisfy(awaited, &ids)
                 {
                     stop = Some(Stop::Await(results.added_await(index, awaited, &ids)));
@@ -192,45 +194,68 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
     Ok(Lockstep { commands, stop, timing_differs })
 }
 
-/// The results a journal holds: an SDK has all of them at hand from the start of a replay.
+/// The results a journal holds, handed out as the SDKs' machine does it: one after the other, in stored order, until
+/// an await has one that it waits for.
 struct Results {
-    known: HashSet<NotificationId>,
-    cancelled: bool,
+    stored: VecDeque<NotificationId>,
+    /// Handed out, with how many are left to take: a completion stays, but each signal answers one await.
+    ready: HashMap<NotificationId, usize>,
 }
 
-/// Signal 1 cancels: any await ends with it.
+/// Signal 1 cancels: the await that meets it ends with it.
 const CANCEL: NotificationId = NotificationId::Signal(1);
 
 impl Results {
     fn of(recorded: Entries<'_>) -> Result<Self, Undecodable> {
-        let mut known = HashSet::new();
+        let mut stored = VecDeque::new();
         for at in 0..recorded.len() {
             if let EntryKind::Notification(kind) = recorded.kind(at) {
                 let notification = protocol::decode_notification(kind, recorded.raw(at))
                     .map_err(|source| Undecodable { side: "recorded", entry_index: at, source })?;
-                known.insert(notification.id);
+                stored.push_back(notification.id);
             }
         }
-        Ok(Self { cancelled: known.contains(&CANCEL), known })
+        Ok(Self { stored, ready: HashMap::new() })
     }
 
+    /// Of several pending runs, SDKs name the last.
     fn added_await(&self, before: usize, awaited: &Await, ids: &CompletionIds) -> AddedAwait {
-        let pending = awaited.completions.iter().filter(|id| !self.known.contains(&NotificationId::Completion(**id)));
-        let run = pending.filter_map(|id| ids.run_of(*id)).next();
+        let is_pending = |id: &&u32| {
+            let id = NotificationId::Completion(**id);
+            !self.ready.contains_key(&id) && !self.stored.contains(&id)
+        };
+        let run = awaited.completions.iter().rev().filter(is_pending).find_map(|id| ids.run_of(*id));
         AddedAwait { before, run, awaited: awaited.clone() }
     }
 
-    fn satisfy(&self, awaited: &Await, ids: &CompletionIds) -> bool {
-        let nothing_named =
-            awaited.completions.is_empty() && awaited.signals.is_empty() && awaited.named_signals.is_empty();
-        nothing_named
-            || self.cancelled
-            || awaited
-                .completions
-                .iter()
-                .any(|id| ids.read_eagerly(*id) || self.known.contains(&NotificationId::Completion(*id)))
-            || awaited.signals.iter().any(|id| self.known.contains(&NotificationId::Signal(*id)))
-            || awaited.named_signals.iter().any(|name| self.known.contains(&NotificationId::NamedSignal(name.clone())))
+    /// Whether an await ends with what is recorded; it takes the signals that it waited for.
+    fn satisfy(&mut self, awaited: &Await, ids: &CompletionIds) -> bool {
+        let completions = awaited.completions.iter().map(|id| NotificationId::Completion(*id));
+        let signals = awaited.signals.iter().map(|id| NotificationId::Signal(*id));
+        let named = awaited.named_signals.iter().map(|name| NotificationId::NamedSignal(name.clone()));
+        let mut wanted: Vec<NotificationId> = completions.chain(signals).chain(named).collect();
+        if wanted.is_empty() {
+            return true;
+        }
+        wanted.push(CANCEL);
+        let read = awaited.completions.iter().any(|id| ids.read_eagerly(*id));
+        while !read && !wanted.iter().any(|id| self.ready.contains_key(id)) {
+            let Some(next) = self.stored.pop_front() else { return false };
+            *self.ready.entry(next).or_default() += 1;
+        }
+        for id in wanted.iter().filter(|id| !matches!(id, NotificationId::Completion(_))) {
+            self.take(id);
+        }
+        true
+    }
+
+    fn take(&mut self, id: &NotificationId) {
+        if let Some(left) = self.ready.get_mut(id) {
+            *left -= 1;
+            if *left == 0 {
+                self.ready.remove(id);
+            }
+        }
     }
 }
 
