@@ -48,6 +48,7 @@ pub mod diff;
 pub mod journal;
 pub mod protocol;
 pub mod render;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod source;

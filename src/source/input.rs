@@ -250,7 +250,10 @@ impl Files {
         })
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
         if let (0, Some(reason)) = (taken, first_bad) {
-            return Err(SourceError::Format { path: name.to_owned(), reason: format!("it is neither Arrow IPC nor JSON rows ({reason})") });
+            return Err(SourceError::Format {
+                path: name.to_owned(),
+                reason: format!("it is neither Arrow IPC nor JSON rows ({reason})"),
+            });
         }
         self.take_spool(spool)
     }
