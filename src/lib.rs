@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+pub mod candidate;
 pub mod check;
 pub mod cli;
 pub mod diff;

@@ -8,7 +8,9 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{escaped, write_json};
-use crate::journal::{Command, CommandKind, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, describe};
+use crate::journal::{
+    Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
+};
 use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
 use crate::rules::Redaction;
 use crate::source::readable::{Payload, command_object, notification_object};
@@ -226,6 +228,40 @@ pub fn show_readable(
     }
     object.insert("complete".to_owned(), (redaction == Redaction::Shown).into());
     object.insert("entries".to_owned(), entries.into());
+    write_json(out, &object)?;
+    writeln!(out)
+}
+
+/// A candidate's trace in the readable form, on one line. Nothing is left out of its commands.
+pub fn write_trace(id: &InvocationId, info: &InvocationInfo, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    let entries: Vec<Value> = trace
+        .steps
+        .iter()
+        .map(|step| match step {
+            Step::Command(command) => Value::Object(command_object(command)),
+            Step::Await(awaited) => json!({ "await": {
+                "completions": awaited.completions,
+                "signals": awaited.signals,
+                "named_signals": awaited.named_signals,
+            } }),
+        })
+        .collect();
+    let mut object = serde_json::Map::new();
+    object.insert("id".to_owned(), id.as_str().into());
+    if let Some(target) = info.target() {
+        object.insert("target".to_owned(), target.into());
+    }
+    object.insert("complete".to_owned(), true.into());
+    object.insert("entries".to_owned(), entries.into());
+    let ended = match trace.ending {
+        Ending::Unknown => None,
+        Ending::Returned => Some("returned"),
+        Ending::Suspended => Some("suspended"),
+        Ending::Failed => Some("failed"),
+    };
+    if let Some(ended) = ended {
+        object.insert("ended".to_owned(), ended.into());
+    }
     write_json(out, &object)?;
     writeln!(out)
 }

@@ -115,7 +115,8 @@ impl<'j> Tracer<'j> {
         Ok(None)
     }
 
-    fn trace(&self, answer: &Answer) -> Result<Trace, Undecodable> {
+    /// The steps in an answer.
+    pub fn trace(&self, answer: &Answer) -> Result<Trace, Undecodable> {
         let mut steps = Vec::new();
         let input = Command { kind: CommandKind::Input, fields: Vec::new(), complete: true };
         steps.push(Step::Command(input));

@@ -329,6 +329,7 @@ impl Row<'_> {
             service: text(&self.target_service_name),
             key: text(&self.target_service_key),
             handler: text(&self.target_handler_name),
+            service_type: text(&self.target_service_ty),
             deployment: text(&self.pinned_deployment_id),
             status: text(&self.status),
             protocol_version: self

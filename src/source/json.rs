@@ -31,6 +31,8 @@ pub struct Row<'a> {
     #[serde(borrow)]
     pub target_handler_name: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    pub target_service_ty: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     pub pinned_deployment_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub status: Option<Cow<'a, str>>,
