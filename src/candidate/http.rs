@@ -183,7 +183,7 @@ impl Endpoint {
         }
         let mut reader = AnswerReader::new(listen);
         let mut incoming = response.into_body();
-        while let Some(frame) = incoming.frame().await {
+        while let Some(frame) = next_frame(&mut incoming, listen).await {
             if let Some(data) = frame.map_err(connection)?.data_ref()
                 && reader.feed(data)
             {
@@ -294,6 +294,20 @@ impl Endpoint {
         Ok(Connection::Tls(Box::new(tls.connect(name, stream).await.map_err(failed)?)))
     }
 }
+
+/// Waits for more of an answer. A candidate that is traced has every result at hand: when it falls silent it is stuck on
+/// a fence (some SDKs wait on, if others are awaited along with it), and nothing more will come.
+async fn next_frame(
+    incoming: &mut Incoming,
+    listen: Listen,
+) -> Option<Result<hyper::body::Frame<Bytes>, hyper::Error>> {
+    match listen {
+        Listen::ForTheEnd => incoming.frame().await,
+        Listen::ForCommands => tokio::time::timeout(SILENCE, incoming.frame()).await.unwrap_or(None),
+    }
+}
+
+const SILENCE: Duration = Duration::from_millis(800);
 
 /// Whom an attempt is for.
 #[derive(Clone, Copy, Debug)]
