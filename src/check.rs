@@ -4,16 +4,15 @@
 //! Memory is bounded by the work under way.
 
 use std::collections::BTreeSet;
-use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
-use siphasher::sip::SipHasher13;
 
-use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, replay_entries, replay_trace};
+use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
+use crate::gate::Proof;
 use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
 use crate::report::{Invocation, Judgement, Verdict};
-use crate::rules::{Cause, Findings, Redaction};
+use crate::rules::{Cause, Findings, Redaction, timeline};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 
 /// Which journals to check, and how to tell of it.
@@ -21,6 +20,8 @@ use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 pub struct Options {
     pub redaction: Redaction,
     pub selection: Selection,
+    /// Whether a divergence is injected into each trace, to see it caught.
+    pub prove: bool,
 }
 
 /// Every condition that is set must hold.
@@ -49,7 +50,8 @@ impl Selection {
             && one_of(&self.statuses, info.status.as_deref())
     }
 
-    fn is_everything(&self) -> bool {
+    /// Whether there is no condition; the limit is none.
+    pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()
             && self.handlers.is_empty()
@@ -111,15 +113,33 @@ fn judge(
     };
     let written_by_hand =
         matches!(replayed, Replayed::Trace(trace) if trace.commands().any(|command| !command.complete));
+    let mut lines = Vec::new();
     let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
         let alignment = align(recorded, replayed, &stop)?;
+        lines = timeline(&alignment);
         let cause = cause(recorded, replays, &alignment)?;
         let (service, handler) = info.service_and_handler().unwrap_or_default();
         Findings { service: &service, handler: &handler, redaction, cause }.of(&alignment)
     } else {
         Vec::new()
     };
-    Ok(Judgement { verdict, commands, frontier_reached: stop == Stop::Frontier, findings, reason })
+    let frontier_reached = stop == Stop::Frontier;
+    Ok(Judgement { verdict, commands, frontier_reached, findings, reason, path: 0, timeline: lines, proof: None })
+}
+
+/// Puts a known divergence into a replay that was found compatible, and checks again.
+fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id: IdOrder) -> Proof {
+    match inject(recorded, replay, id.salt()) {
+        Ok(None) => Proof::Nothing,
+        Err(_) => Proof::Missed,
+        Ok(Some(trace)) => {
+            let judgement = check_journal(recorded, &[Replayed::Trace(&trace)], info, Redaction::Hidden);
+            match judgement.verdict {
+                Verdict::Mismatch => Proof::Caught { findings: judgement.findings, stopped: true },
+                Verdict::Compatible | Verdict::Failed | Verdict::Inconclusive => Proof::Missed,
+            }
+        }
+    }
 }
 
 fn severity(stop: &Stop) -> u8 {
@@ -264,15 +284,14 @@ impl Checker<'_> {
 
     fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
-        let (judgement, path) = match entries {
-            Err(reason) => (Judgement::inconclusive(0, reason), 0),
+        let judgement = match entries {
+            Err(reason) => Judgement::inconclusive(0, reason),
             Ok(recorded) => {
                 let judgement = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
-                (judgement, path_of(recorded))
+                Judgement { path: recorded.path(), ..judgement }
             }
         };
-        let Judgement { verdict, commands, frontier_reached, findings, reason } = judgement;
-        Invocation { order: id, info, verdict, commands, frontier_reached, findings, reason, path }
+        Invocation::new(id, info, judgement)
     }
 
     fn judge_one(
@@ -283,7 +302,14 @@ impl Checker<'_> {
         replay: Task,
         info: &InvocationInfo,
     ) -> Judgement {
-        let redaction = self.options.redaction;
+        let judge = |replays: &[Replayed<'_>]| {
+            let mut judgement = check_journal(recorded, replays, info, self.options.redaction);
+            if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
+            {
+                judgement.proof = Some(prove(recorded, *replay, info, id));
+            }
+            judgement
+        };
         if replay.is_empty() {
             let target = if self.candidate.has_templates() { info.target() } else { None };
             let traces = self.candidate.traces(id, target.as_deref());
@@ -293,10 +319,10 @@ impl Checker<'_> {
             {
                 return Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {problem}"));
             }
-            return check_journal(recorded, &replays, info, redaction);
+            return judge(&replays);
         }
         match candidate.journal(id, replay).entries {
-            Ok(replayed) => check_journal(recorded, &[Replayed::Entries(replayed)], info, redaction),
+            Ok(replayed) => judge(&[Replayed::Entries(replayed)]),
             Err(reason) => {
                 Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}"))
             }
@@ -304,24 +330,6 @@ impl Checker<'_> {
     }
 
     fn lost(&self, id: IdOrder, reason: String) -> Invocation {
-        Invocation {
-            order: id,
-            info: InvocationInfo::default(),
-            verdict: Verdict::Inconclusive,
-            commands: 0,
-            frontier_reached: false,
-            findings: Vec::new(),
-            reason: Some(reason),
-            path: 0,
-        }
+        Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
-}
-
-/// A hash of the sequence of command kinds.
-fn path_of(entries: Entries<'_>) -> u64 {
-    let mut hasher = SipHasher13::new();
-    for at in entries.commands() {
-        entries.command_kind(at).map(|kind| kind.modulo_eager()).hash(&mut hasher);
-    }
-    hasher.finish()
 }

@@ -96,7 +96,7 @@ pub enum Replayed<'a> {
 
 impl Replayed<'_> {
     /// The commands, with an Input in front, and how the run ended.
-    fn commands(self) -> Result<(Vec<Command>, Ending), Undecodable> {
+    pub(super) fn commands(self) -> Result<(Vec<Command>, Ending), Undecodable> {
         match self {
             Self::Entries(entries) => {
                 let commands = entries

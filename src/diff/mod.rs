@@ -3,8 +3,10 @@
 //! [`crate::rules`].
 
 mod align;
+mod inject;
 mod lockstep;
 pub mod payload;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
+pub use inject::{inject, inject_into};
 pub use lockstep::{AddedAwait, Lockstep, Stop, Undecodable, replay_entries, replay_trace};

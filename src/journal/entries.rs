@@ -53,6 +53,14 @@ impl<'a> Entries<'a> {
         self.codes.iter().filter(|code| is_command(**code)).count()
     }
 
+    /// A hash of the sequence of command kinds, to tell paths through a handler apart.
+    pub fn path(&self) -> u64 {
+        // FNV-1a.
+        self.commands().filter_map(|at| self.command_kind(at)).fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
+            (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
+        })
+    }
+
     /// Whether both hold the same entries, byte for byte.
     pub fn identical(&self, other: &Self) -> bool {
         self.codes == other.codes
