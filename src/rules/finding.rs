@@ -208,7 +208,6 @@ impl Findings<'_> {
             replayed: None,
             changes: vec![self.shown(change)],
             hints: Vec::new(),
-            excuse: None,
             fingerprint: format!("{:012x}", hasher.finish() & 0xFFFF_FFFF_FFFF),
             excuse: None,
             context: Vec::new(),
