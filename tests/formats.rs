@@ -75,8 +75,9 @@ fn same_input_same_bytes() {
 }
 
 fn validate(schema: &str, document: &str) {
-    let read = |path: &str| serde_json::from_slice(&std::fs::read(root().join(path)).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&read(schema)).unwrap();
+    // The published SARIF schema has a stray bracket in the pattern of a language, which we do not write.
+    let text = std::fs::read_to_string(root().join(schema)).unwrap().replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$");
+    let validator = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
     let document: serde_json::Value = serde_json::from_str(document).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
@@ -159,7 +160,10 @@ fn nothing_acts_in_any_format() {
             assert!(!line.contains("##[") && !line.contains("##vso["), "{format}: {line}");
             let ours = ["::error title=", "::warning title=", "::notice title="];
             let command = line.trim_start().starts_with("::");
-            assert!(!command || (format == "github" && ours.iter().any(|our| line.starts_with(our))), "{format}: {line}");
+            assert!(
+                !command || (format == "github" && ours.iter().any(|our| line.starts_with(our))),
+                "{format}: {line}"
+            );
         }
         if format == "github" {
             assert!(text.lines().all(|line| line.starts_with("::")), "{text}");
@@ -220,13 +224,18 @@ fn markdown_shows_payloads_as_code_only() {
     assert_eq!(fence, None, "a fence is left open");
 }
 
-/// 10,000 invocations with 2,000 mismatches of 40 causes.
+/// How many invocations; a build without optimisation says nothing of speed.
+const MANY: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+
+/// A fifth of them mismatch, for 40 causes.
 fn many(folder: &Path) -> [PathBuf; 2] {
     let (mut recorded, mut replayed) = (String::new(), String::new());
-    for at in 0..10_000 {
+    for at in 0..MANY {
         let line = |text: &mut String, qty: usize| {
             let steps: String = (0..12)
-                .map(|step| format!(r#"{{"command":"SetState","key":"key-{step}","value":{{"at":{step},"of":{at}}}}},"#))
+                .map(|step| {
+                    format!(r#"{{"command":"SetState","key":"key-{step}","value":{{"at":{step},"of":{at}}}}},"#)
+                })
                 .collect();
             let handler = at % 40;
             writeln!(
@@ -246,7 +255,7 @@ fn many(folder: &Path) -> [PathBuf; 2] {
 }
 
 #[test]
-fn ten_thousand_invocations_are_reported_quickly() {
+fn many_invocations_are_reported_quickly() {
     let folder = tempfile::tempdir().unwrap();
     let [recorded, trace] = many(folder.path());
     let (recorded, trace) = (recorded.to_str().unwrap(), trace.to_str().unwrap());
@@ -258,11 +267,10 @@ fn ten_thousand_invocations_are_reported_quickly() {
     let all = reports(folder.path(), &[recorded, "--against", trace]);
     let took = begun.elapsed();
     println!("jsonl alone {checked:?}, all formats {took:?}");
-    assert!(all["json"].contains("\"mismatch\":2000"));
+    assert!(all["json"].contains(&format!("\"mismatch\":{},", MANY / 5)));
     assert!(all["html"].len() < 8 << 20, "HTML of {} bytes", all["html"].len());
     assert!(all["markdown"].chars().count() < 65_536, "Markdown of {} characters", all["markdown"].len());
     assert!(all["github"].lines().count() <= 30);
-    // An unoptimised build says nothing of speed.
     if !cfg!(debug_assertions) {
         assert!(took.as_secs_f64() < 2.0, "{took:?}");
     }

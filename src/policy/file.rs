@@ -26,7 +26,7 @@ impl PolicyError {
     }
 
     fn at(text: &str, span: std::ops::Range<usize>, message: impl std::fmt::Display) -> Self {
-        let line = text[..span.start.min(text.len())].lines().count().max(1);
+        let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
         let shown = text.lines().nth(line - 1).unwrap_or_default().trim();
         Self::new(format!("line {line} ({shown}): {message}"))
     }
@@ -254,21 +254,19 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_with_their_place() {
-        insta::assert_snapshot!(
-            [
-                wrong("levls = {}"),
-                wrong("\n[levels]\ncommand-aded = \"warn\""),
-                wrong("[levels]\ncommand-added = \"wran\""),
-                wrong("[[override]]\nservise = \"Order\""),
-                wrong("[ignore]\nheader = [\"x\"]"),
-                wrong("require-coverage = \"most\""),
-                wrong("handlers = [\"Order\"]"),
-                wrong("[[accept]]\nfingerprint = \"9f2c41d07ab3\"\nreason = \" \"\nauthor = \"a\""),
-                wrong("[[accept]]\nfingerprint = \"9f2c\"\nreason = \"r\"\nauthor = \"a\""),
-                wrong("[[accept]]\nfingerprint = \"9f2c41d07ab3\"\nreason = \"r\"\nauthor = \"a\"\nexpires = \"soon\""),
-                wrong("fail-on = "),
-            ]
-            .join("\n\n")
-        );
+        let mistakes = [
+            wrong("levls = {}"),
+            wrong("\n[levels]\ncommand-aded = \"warn\""),
+            wrong("[levels]\ncommand-added = \"wran\""),
+            wrong("[[override]]\nservise = \"Order\""),
+            wrong("[ignore]\nheader = [\"x\"]"),
+            wrong("require-coverage = \"most\""),
+            wrong("handlers = [\"Order\"]"),
+            wrong("[[accept]]\nfingerprint = \"9f2c41d07ab3\"\nreason = \" \"\nauthor = \"a\""),
+            wrong("[[accept]]\nfingerprint = \"9f2c\"\nreason = \"r\"\nauthor = \"a\""),
+            wrong("[[accept]]\nfingerprint = \"9f2c41d07ab3\"\nreason = \"r\"\nauthor = \"a\"\nexpires = \"soon\""),
+            wrong("fail-on = "),
+        ];
+        insta::assert_snapshot!(mistakes.join("\n\n"));
     }
 }
