@@ -1,0 +1,72 @@
+//! Journals that each SDK recorded on a real server, checked on real deployments built with that SDK. Our verdict, first
+//! rule and index must be those of the server, and not one closure may run.
+//!
+//! Every suite provisions itself through its package manager. Where a runtime is missing the suite says so by name; under
+//! `CI=true` that is a failure. `REHEARSE_LIVE=python,go` runs just these.
+
+mod candidate;
+mod fixtures;
+mod table;
+
+use candidate::{Candidate, Provisioned};
+use fixtures::Fixture;
+use table::Row;
+
+/// Checks every fixture of one SDK on its variants.
+fn suite(sdk: &str, fixtures: Vec<Fixture>, at_least: usize) {
+    if let Ok(only) = std::env::var("REHEARSE_LIVE")
+        && !only.split(',').any(|name| name == sdk)
+    {
+        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
+        return;
+    }
+    match candidate::provision(sdk) {
+        Provisioned::Ready => {}
+        Provisioned::Missing(what) => {
+            assert!(std::env::var("CI").is_err(), "{sdk}: {what}");
+            eprintln!("skipped: {sdk}: {what}");
+            return;
+        }
+    }
+    assert!(fixtures.len() >= at_least, "{sdk}: only {} fixtures", fixtures.len());
+    let candidate = Candidate::start(sdk);
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    for (variant, fixtures) in fixtures::by_variant(&fixtures) {
+        let checked = candidate.check(&variant, &fixtures);
+        for fixture in fixtures {
+            let found = checked.get(&fixture.id);
+            let complaint = found.map_or(Some("it was not checked".to_owned()), |found| fixture.complaint(found));
+            rows.push(Row::new(fixture, complaint.is_none()));
+            wrong.extend(complaint.map(|complaint| format!("{}: {complaint}", fixture.name)));
+        }
+    }
+    let closures = candidate.closures();
+    assert!(closures.is_empty(), "{sdk}: closures ran: {closures}");
+    table::compare(sdk, &candidate.server, &rows);
+    assert!(wrong.is_empty(), "{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+#[test]
+fn typescript() {
+    suite("typescript", fixtures::typescript(), 100);
+}
+
+#[test]
+fn python() {
+    suite("python", fixtures::of_sdk("python"), 50);
+}
+
+#[test]
+fn go() {
+    suite("go", fixtures::of_sdk("go"), 50);
+}
+
+#[test]
+fn rust() {
+    suite("rust", fixtures::of_sdk("rust"), 50);
+}
+
+#[test]
+fn java() {
+    suite("java", fixtures::of_sdk("java"), 12);
+}
