@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
+use rehearsal::candidate::{Endpoint, Invoke, Transport};
+use rehearsal::journal::{CommandKind, EntryKind};
+use rehearsal::protocol::{MessageType, Start, put_frame};
+use rehearsal::replay::Listen;
 use serde_json::Value;
 
 use crate::fixtures::Fixture;
@@ -35,8 +40,6 @@ pub struct Candidate {
     child: Child,
     url: String,
     log: PathBuf,
-    /// `x-restate-server`.
-    pub server: String,
     _folder: tempfile::TempDir,
 }
 
@@ -53,8 +56,7 @@ impl Candidate {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut candidate =
-            Self { child, url: format!("http://127.0.0.1:{port}"), log, server: String::new(), _folder: folder };
+        let mut candidate = Self { child, url: format!("http://127.0.0.1:{port}"), log, _folder: folder };
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let exited = candidate.child.try_wait().unwrap();
@@ -62,7 +64,6 @@ impl Candidate {
             assert!(Instant::now() < deadline, "{sdk}: the candidate does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        candidate.server = sdk.to_owned();
         candidate
     }
 
@@ -83,6 +84,28 @@ impl Candidate {
             .map(|line| serde_json::from_str::<Value>(line).unwrap())
             .map(|invocation| (invocation["id"].as_str().unwrap().to_owned(), invocation))
             .collect()
+    }
+
+    /// Lets the handler of a fixture run from its Input on, as the server does with a new invocation: its closures run, and
+    /// so shows that they are noted when they do.
+    pub fn execute(&self, fixture: &Fixture) {
+        let (id, service, handler, key, input) = fixture.invocation();
+        let start = Start {
+            id: id.wire().unwrap().to_vec(),
+            debug_id: id.to_string(),
+            known_entries: 1,
+            key,
+            ..Start::default()
+        };
+        let mut body = Vec::new();
+        put_frame(&mut body, MessageType::START, &start.encode_to_vec());
+        put_frame(&mut body, MessageType::of(EntryKind::Command(CommandKind::Input)), &input);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let endpoint = Endpoint::new(&format!("{}/base", self.url), Transport::default()).unwrap();
+            let invoke = Invoke { id: id.as_str(), service: &service, handler: &handler, version: 6 };
+            endpoint.attempt(&invoke, body.into(), Listen::ForCommands).await.unwrap();
+        });
     }
 
     /// Every closure that ran while it was checked.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rehearsal::journal::InvocationId;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -78,6 +79,16 @@ pub fn by_variant(fixtures: &[Fixture]) -> BTreeMap<String, Vec<&Fixture>> {
 }
 
 impl Fixture {
+    /// Id, service, handler, key and input of what was recorded.
+    pub fn invocation(&self) -> (InvocationId, String, String, String, Vec<u8>) {
+        let text = std::fs::read_to_string(&self.recorded).unwrap();
+        let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let column = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let input = hex_simd::decode_to_vec(column("raw")).unwrap();
+        let key = column("target_service_key");
+        (InvocationId::new(&*self.id), column("target_service_name"), column("target_handler_name"), key, input)
+    }
+
     /// The verdict that the server's words ask for.
     pub fn expected(&self) -> &str {
         // A handler that skips replay is no mismatch to the server; whether it is compatible can not be told.

@@ -25,8 +25,7 @@ impl Row {
 }
 
 /// One table a suite; they share a folder, not a file, so that suites run beside each other.
-pub fn compare(sdk: &str, server: &str, rows: &[Row]) {
-    let _ = server;
+pub fn compare(sdk: &str, rows: &[Row]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/live").join(format!("{sdk}.md"));
     let table = table(sdk, rows);
     if std::env::var("REHEARSE_LIVE_TABLE").as_deref() == Ok("write") {
