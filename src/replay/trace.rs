@@ -15,7 +15,7 @@ use super::tripwire::fence;
 use crate::diff::{Replayed, Row, Shape, Stop, Undecodable, align, replay_trace};
 use crate::journal::command::{Command, FieldValue};
 use crate::journal::{CommandKind, Compared, Ending, Entries, EntryKind, NotificationKind, Step, Trace};
-use crate::protocol::{NotificationId, Outcome, decode, decode_notification};
+use crate::protocol::{Notification, NotificationId, Outcome, decode, decode_notification, encode_notification};
 
 /// One journal's trace: ask with [`Self::request`], tell with [`Self::answer`], until there is a trace.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Tracer<'j> {
     /// The kinds of the recorded commands, with the first id of each.
     commands: Vec<(CommandKind, u32)>,
     /// Signals and the like, which no id numbers, with their places among the entries.
-    signals: Vec<(usize, NotificationKind, Vec<u8>)>,
+    signals: Vec<(usize, EntryKind, Vec<u8>)>,
     /// What each of the candidate's ids is answered with.
     answers: Answers,
     passes: usize,
@@ -80,7 +80,7 @@ impl<'j> Tracer<'j> {
                             results.insert(id, Completion { place: at, kind, outcome });
                         }
                         (NotificationId::Completion(_), None) => {}
-                        _ => signals.push((at, kind, recorded.raw(at).to_vec())),
+                        _ => signals.push((at, recorded.kind(at), recorded.raw(at).to_vec())),
                     }
                 }
             }
@@ -95,15 +95,14 @@ impl<'j> Tracer<'j> {
         if self.recorded.command_kind(0).is_some() {
             body.entry(self.recorded.kind(0), self.recorded.raw(0));
         }
-        let mut results: Vec<(usize, NotificationKind, Result<u32, &[u8]>)> =
-            self.answers.iter().map(|(id, completion)| (completion.place, completion.kind, Ok(*id))).collect();
-        results.extend(self.signals.iter().map(|(place, kind, raw)| (*place, *kind, Err(&raw[..]))));
+        let mut results: Vec<(usize, EntryKind, Vec<u8>)> = self.signals.clone();
+        results.extend(self.answers.iter().map(|(id, Completion { place, kind, outcome })| {
+            let notification = Notification { id: NotificationId::Completion(*id), outcome: Some(outcome.clone()) };
+            (*place, EntryKind::Notification(*kind), encode_notification(&notification))
+        }));
         results.sort_by_key(|(place, ..)| *place);
-        for (_, kind, result) in results {
-            match result {
-                Ok(id) => body.completion(kind, id, self.answers[&id].outcome.clone()),
-                Err(signal) => body.entry(EntryKind::Notification(kind), signal),
-            }
+        for (_, kind, raw) in results {
+            body.entry(kind, &raw);
         }
         // Fences last: one that stood before a recorded cancellation would hide it.
         let highest = self.answers.keys().next_back().copied().unwrap_or(0).max(self.last_id());
