@@ -15,6 +15,7 @@ use rehearsal::replay::Listen;
 use serde_json::Value;
 
 use crate::fixtures::Fixture;
+use crate::in_process;
 
 pub enum Provisioned {
     Ready,
@@ -26,8 +27,8 @@ fn folder(sdk: &str) -> PathBuf {
 }
 
 /// Runs the SDK's provision.sh, which exits with 3 where a runtime is missing.
-pub fn provision(sdk: &str) -> Provisioned {
-    let output = Command::new(folder(sdk).join("provision.sh")).stdin(Stdio::null()).output().unwrap();
+pub fn provision(sdk: &str, arguments: &[&str]) -> Provisioned {
+    let output = Command::new(folder(sdk).join("provision.sh")).args(arguments).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
         Some(0) => Provisioned::Ready,
@@ -36,35 +37,44 @@ pub fn provision(sdk: &str) -> Provisioned {
     }
 }
 
-pub struct Candidate {
-    child: Child,
-    url: String,
-    log: PathBuf,
-    _folder: tempfile::TempDir,
+/// Where variants are served.
+pub enum Candidate {
+    /// By a program of its own: each under its name.
+    Program { child: Child, url: String, log: PathBuf, _folder: tempfile::TempDir },
+    /// By this process: each at an address of its own.
+    InProcess,
 }
 
 impl Candidate {
-    pub fn start(sdk: &str) -> Self {
+    /// Starts what serves all variants of an SDK; `arguments` go to serve.sh behind the port.
+    pub fn start(sdk: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("closures");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(self::folder(sdk).join("serve.sh"))
-            .args([&port.to_string(), "base"])
+        let mut child = Command::new(self::folder(sdk).join("serve.sh"))
+            .arg(port.to_string())
+            .args(arguments)
             .env("CLOSURE_LOG", &log)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut candidate = Self { child, url: format!("http://127.0.0.1:{port}"), log, _folder: folder };
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let exited = candidate.child.try_wait().unwrap();
+            let exited = child.try_wait().unwrap();
             assert!(exited.is_none(), "{sdk}: the candidate ended: {exited:?}");
             assert!(Instant::now() < deadline, "{sdk}: the candidate does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        candidate
+        Self::Program { child, url: format!("http://127.0.0.1:{port}"), log, _folder: folder }
+    }
+
+    fn url(&self, variant: &str) -> String {
+        match self {
+            Self::Program { url, .. } => format!("{url}/{variant}"),
+            Self::InProcess => in_process::serve(variant),
+        }
     }
 
     /// Checks fixtures on a variant; results by invocation id.
@@ -72,7 +82,7 @@ impl Candidate {
         let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
             .arg("check")
             .args(fixtures.iter().map(|fixture| &fixture.recorded))
-            .args(["--against", &format!("{}/{variant}", self.url), "--format", "jsonl", "--concurrency", "4"])
+            .args(["--against", &self.url(variant), "--format", "jsonl", "--concurrency", "4"])
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -102,7 +112,7 @@ impl Candidate {
         put_frame(&mut body, MessageType::of(EntryKind::Command(CommandKind::Input)), &input);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let endpoint = Endpoint::new(&format!("{}/base", self.url), Transport::default()).unwrap();
+            let endpoint = Endpoint::new(&self.url("base"), Transport::default()).unwrap();
             let invoke = Invoke { id: id.as_str(), service: &service, handler: &handler, version: 6 };
             endpoint.attempt(&invoke, body.into(), Listen::ForCommands).await.unwrap();
         });
@@ -110,13 +120,18 @@ impl Candidate {
 
     /// Every closure that ran while it was checked.
     pub fn closures(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        match self {
+            Self::Program { log, .. } => fs::read_to_string(log).unwrap_or_default(),
+            Self::InProcess => in_process::closures(),
+        }
     }
 }
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Self::Program { child, .. } = self {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -34,22 +34,24 @@ fn root() -> PathBuf {
 pub fn typescript() -> Vec<Fixture> {
     let mut found = Vec::new();
     for group in ["rules", "clean", "failed"] {
-        collect(&root(), &root().join(group), &mut found);
+        collect(&root(), &root().join(group), "truth.json", &mut found);
     }
     found
 }
 
-pub fn of_sdk(sdk: &str) -> Vec<Fixture> {
+/// What an SDK recorded; `truth` is the file with the server's words, where a machine of the SDK has one of its own.
+pub fn of_sdk(sdk: &str, truth: &str) -> Vec<Fixture> {
     let folder = root().join("sdks").join(sdk);
     let mut found = Vec::new();
-    collect(&folder, &folder, &mut found);
+    collect(&folder, &folder, truth, &mut found);
     found
 }
 
-fn collect(root: &Path, folder: &Path, found: &mut Vec<Fixture>) {
+fn collect(root: &Path, folder: &Path, truth: &str, found: &mut Vec<Fixture>) {
     let recorded = folder.join("recorded.jsonl");
     if recorded.exists() {
-        let truth: Truth = serde_json::from_slice(&std::fs::read(folder.join("truth.json")).unwrap()).unwrap();
+        let truth = Some(folder.join(truth)).filter(|path| path.exists()).unwrap_or_else(|| folder.join("truth.json"));
+        let truth: Truth = serde_json::from_slice(&std::fs::read(truth).unwrap()).unwrap();
         // What is written by hand was never deployed.
         if truth.sdk.is_empty() {
             return;
@@ -65,7 +67,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<Fixture>) {
     for folder in folders.into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
         let hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && !folder.ends_with("node_modules") && !folder.ends_with("target") {
-            collect(root, &folder, found);
+            collect(root, &folder, truth, found);
         }
     }
 }

@@ -6,32 +6,38 @@
 
 mod candidate;
 mod fixtures;
+mod in_process;
 mod table;
 
 use candidate::{Candidate, Provisioned};
 use fixtures::Fixture;
 use table::Row;
 
-/// Checks every fixture of one SDK on its variants.
-fn suite(sdk: &str, fixtures: Vec<Fixture>, at_least: usize) {
+/// Provisions an SDK, starts its candidates and checks every fixture on them.
+fn suite(name: &str, sdk: &str, machine: &[&str], fixtures: &[Fixture], at_least: usize) {
     if let Ok(only) = std::env::var("REHEARSE_LIVE")
-        && !only.split(',').any(|name| name == sdk)
+        && !only.split(',').any(|only| only == sdk)
     {
-        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
+        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
         return;
     }
-    match candidate::provision(sdk) {
-        Provisioned::Ready => {}
+    match candidate::provision(sdk, machine) {
+        Provisioned::Ready => {
+            let mut arguments = vec!["base"];
+            arguments.extend(machine);
+            check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
+        }
         Provisioned::Missing(what) => {
-            assert!(std::env::var("CI").is_err(), "{sdk}: {what}");
-            eprintln!("skipped: {sdk}: {what}");
-            return;
+            assert!(std::env::var("CI").is_err(), "{name}: {what}");
+            eprintln!("skipped: {name}: {what}");
         }
     }
+}
+
+fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize) {
     assert!(fixtures.len() >= at_least, "{sdk}: only {} fixtures", fixtures.len());
-    let candidate = Candidate::start(sdk);
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
-    for (variant, fixtures) in fixtures::by_variant(&fixtures) {
+    for (variant, fixtures) in fixtures::by_variant(fixtures) {
         let checked = candidate.check(&variant, &fixtures);
         for fixture in fixtures {
             let found = checked.get(&fixture.id);
@@ -52,25 +58,30 @@ fn suite(sdk: &str, fixtures: Vec<Fixture>, at_least: usize) {
 
 #[test]
 fn typescript() {
-    suite("typescript", fixtures::typescript(), 100);
+    suite("typescript", "typescript", &[], &fixtures::typescript(), 100);
 }
 
 #[test]
 fn python() {
-    suite("python", fixtures::of_sdk("python"), 50);
+    suite("python", "python", &[], &fixtures::of_sdk("python", "truth.json"), 100);
 }
 
 #[test]
 fn go() {
-    suite("go", fixtures::of_sdk("go"), 50);
+    suite("go", "go", &[], &fixtures::of_sdk("go", "truth.json"), 100);
 }
 
 #[test]
 fn rust() {
-    suite("rust", fixtures::of_sdk("rust"), 50);
+    check("rust", &Candidate::InProcess, &fixtures::of_sdk("rust", "truth.json"), 100);
 }
 
 #[test]
-fn java() {
-    suite("java", fixtures::of_sdk("java"), 12);
+fn java_on_its_own_machine() {
+    suite("java-legacy", "java", &["legacy"], &fixtures::of_sdk("java", "truth-legacy.json"), 12);
+}
+
+#[test]
+fn java_on_the_shared_core() {
+    suite("java-core", "java", &["core"], &fixtures::of_sdk("java", "truth.json"), 12);
 }
