@@ -77,11 +77,6 @@ fn rust() {
 }
 
 #[test]
-fn java_on_its_own_machine() {
-    suite("java-legacy", "java", &["legacy"], &fixtures::of_sdk("java", "truth-legacy.json"), 12);
-}
-
-#[test]
-fn java_on_the_shared_core() {
-    suite("java-core", "java", &["core"], &fixtures::of_sdk("java", "truth.json"), 12);
+fn java() {
+    suite("java", "java", &["legacy"], &fixtures::of_sdk("java", "truth.json"), 90);
 }
