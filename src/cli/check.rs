@@ -9,7 +9,7 @@ use super::{Common, Failure, Redact, Select, Status, inputs};
 use crate::check::{Options, check};
 use crate::render::{Human, Json, JsonLines, Render};
 use crate::report::Report;
-use crate::source::{Input, Problem, open};
+use crate::source::{Input, Lost, open};
 
 /// Check recorded journals against what a candidate does
 ///
@@ -82,14 +82,10 @@ impl Check {
         written?;
         output.write(|out| render.finish(&report, &ids, out))?;
         output.finish()?;
-        let unattributed = recorded.problems.iter().chain(&candidate.problems).any(loses_rows);
-        Ok(status(&report, unattributed))
+        let rows_lost =
+            recorded.problems.iter().chain(&candidate.problems).any(|problem| problem.lost == Lost::Rows);
+        Ok(status(&report, rows_lost))
     }
-}
-
-/// Whether rows are lost of which nobody knows whose they are.
-fn loses_rows(problem: &Problem) -> bool {
-    problem.row.is_some() && problem.invocation.is_none()
 }
 
 fn status(report: &Report, rows_lost: bool) -> Status {
