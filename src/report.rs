@@ -144,11 +144,8 @@ impl Report {
     /// Takes the next invocation in order.
     pub fn add(&mut self, invocation: &Invocation) {
         self.summary.count(invocation.verdict);
-        let covered = self.coverage.entry(invocation.info.service_and_handler()).or_default();
-        covered.journals += 1;
-        covered.reached += u64::from(invocation.frontier_reached);
-        if covered.paths.len() < MOST_PATHS {
-            covered.paths.insert(invocation.path);
+        if invocation.verdict != Verdict::Inconclusive {
+            self.cover(invocation);
         }
         let mut before = "";
         for note in invocation.notes().filter(|note| note.rule != std::mem::replace(&mut before, note.rule)) {
@@ -156,6 +153,15 @@ impl Report {
         }
         if invocation.verdict != Verdict::Compatible {
             self.add_to_group(invocation);
+        }
+    }
+
+    fn cover(&mut self, invocation: &Invocation) {
+        let covered = self.coverage.entry(invocation.info.service_and_handler()).or_default();
+        covered.journals += 1;
+        covered.reached += u64::from(invocation.frontier_reached);
+        if covered.paths.len() < MOST_PATHS {
+            covered.paths.insert(invocation.path);
         }
     }
 

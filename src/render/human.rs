@@ -273,6 +273,9 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.coverage.len() > 20 {
         covered.push(format!("and {} handlers more", number(report.coverage.len() - 20)));
     }
+    if covered.is_empty() {
+        covered.push("nothing".to_owned());
+    }
     write_wrapped("covered: ", &covered.join(", "), out)
 }
 

@@ -308,7 +308,7 @@ impl Files {
         })
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
         if let (0, Some(reason)) = (taken, first_bad) {
-            return Err(SourceError::Foreign { path: name.to_owned(), reason: format!("it holds no rows: {reason}") });
+            return Err(SourceError::Foreign { path: name.to_owned(), reason: format!("it is neither Arrow IPC nor JSON rows ({reason})") });
         }
         if end == End::Missing {
             self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string()));

@@ -1,0 +1,65 @@
+//! The tree is the pipeline: imports point one way.
+
+use std::path::Path;
+
+/// Each may use those before it.
+const LAYERS: [&str; 9] = ["journal", "protocol", "source", "diff", "rules", "report", "check", "render", "cli"];
+
+#[test]
+fn imports_point_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for (rank, layer) in LAYERS.iter().enumerate() {
+        for (file, text) in sources(&src, layer) {
+            for later in &LAYERS[rank + 1..] {
+                if text.contains(&format!("crate::{later}")) {
+                    wrong.push(format!("{file} uses {later}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_module_has_its_place() {
+    let lib = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    for module in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")) {
+        assert!(LAYERS.contains(&module.trim_end_matches(';')), "{module} is in no layer");
+    }
+}
+
+/// What a part must do without, so that it stays what it says it is.
+#[test]
+fn parts_do_without_what_they_say() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (layers, absent) in [
+        (&["journal", "protocol", "diff", "rules", "report"][..], &["std::fs", "std::io", "std::net", "std::env"][..]),
+        (&["journal", "protocol", "source", "diff", "rules", "report", "check", "render"], &["std::env::", "SystemTime", "println!", "eprintln!"]),
+    ] {
+        for layer in layers {
+            for (file, text) in sources(&src, layer) {
+                for word in absent {
+                    assert!(!text.contains(word), "{file} uses {word}");
+                }
+            }
+        }
+    }
+}
+
+fn sources(src: &Path, layer: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut pending = vec![src.join(layer), src.join(layer).with_extension("rs")];
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() {
+            // Prose may mention what code may not use.
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            found.push((path.display().to_string(), code.join("\n")));
+        }
+    }
+    assert!(!found.is_empty(), "no source for {layer}");
+    found
+}
