@@ -80,17 +80,17 @@ const PROBLEMS: usize = 20;
 
 /// Says on stderr what could not be read.
 pub fn warn(problems: &[Problem]) {
-    let mut stderr = anstream::stderr().lock();
     for problem in problems.iter().take(PROBLEMS) {
-        let _ = writeln!(stderr, "{YELLOW}warning{YELLOW:#}: {}", escaped(&problem.to_string()));
+        warn_of(&problem.to_string());
     }
     if problems.len() > PROBLEMS {
-        let _ = writeln!(
-            stderr,
-            "{YELLOW}warning{YELLOW:#}: and {} more that could not be read",
-            problems.len() - PROBLEMS
-        );
+        warn_of(&format!("and {} more that could not be read", problems.len() - PROBLEMS));
     }
+}
+
+pub fn warn_of(what: &str) {
+    // Nobody is told when even stderr is gone.
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", escaped(what));
 }
 
 /// A bar on stderr, where that is a terminal.

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{escaped, write_json};
 use crate::journal::{Command, CommandKind, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, describe};
 use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
 use crate::rules::Redaction;
-use crate::source::readable::{Payload, command_object, notification_object};
+use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -183,36 +183,35 @@ pub fn show_readable(
     redaction: Redaction,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let entry = |at: usize| -> Result<Value, DecodeError> {
-        let mut object = match entries.kind(at) {
+    let decoded = |at: usize| -> Result<Map<String, Value>, DecodeError> {
+        Ok(match entries.kind(at) {
             EntryKind::Command(kind) => command_object(&decode(kind, entries.raw(at))?),
             EntryKind::Notification(kind) => notification_object(kind, &decode_notification(kind, entries.raw(at))?),
-        };
-        if redaction == Redaction::Hidden {
-            const PAYLOADS: [&str; 6] =
-                ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
-            let is_payload = |key: &str| {
-                PAYLOADS
-                    .iter()
-                    .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
-            };
-            object.retain(|key, _| !is_payload(key));
-        }
-        Ok(Value::Object(object))
+        })
     };
     let entries: Vec<Value> = (0..entries.len())
         .map(|at| {
-            // What can not be decoded is kept as it is.
-            entry(at).unwrap_or_else(|_| {
-                let (key, name) = match entries.kind(at) {
-                    EntryKind::Command(kind) => ("command", kind.name()),
-                    EntryKind::Notification(kind) => ("notification", kind.name()),
-                };
-                json!({ key: name, "raw": hex_simd::encode_to_string(entries.raw(at), hex_simd::AsciiCase::Lower) })
-            })
+            let (kind, raw) = (entries.kind(at), entries.raw(at));
+            let (key, name) = match kind {
+                EntryKind::Command(kind) => ("command", kind.name()),
+                EntryKind::Notification(kind) => ("notification", kind.name()),
+            };
+            match (decoded(at), redaction) {
+                (Ok(object), Redaction::Hidden) => without_payloads(object).into(),
+                (Err(_), Redaction::Hidden) => json!({ key: name }),
+                (Ok(object), Redaction::Shown)
+                    if entry_bytes(&object).is_some_and(|(own, bytes)| own == kind && bytes == raw) =>
+                {
+                    object.into()
+                }
+                // What would not read back as it was is kept as it is.
+                (_, Redaction::Shown) => {
+                    json!({ key: name, "raw": hex_simd::encode_to_string(raw, hex_simd::AsciiCase::Lower) })
+                }
+            }
         })
         .collect();
-    let mut object = serde_json::Map::new();
+    let mut object = Map::new();
     object.insert("id".to_owned(), id.as_str().into());
     for (key, value) in
         [("target", info.target()), ("deployment", info.deployment.clone()), ("status", info.status.clone())]
@@ -228,4 +227,15 @@ pub fn show_readable(
     object.insert("entries".to_owned(), entries.into());
     write_json(out, &object)?;
     writeln!(out)
+}
+
+fn without_payloads(mut object: Map<String, Value>) -> Map<String, Value> {
+    const PAYLOADS: [&str; 6] = ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
+    let is_payload = |key: &str| {
+        PAYLOADS
+            .iter()
+            .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+    };
+    object.retain(|key, _| !is_payload(key));
+    object
 }
