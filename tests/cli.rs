@@ -53,12 +53,28 @@ fn check_one_invocation() {
 
 #[test]
 fn check_in_colour() {
-    insta::assert_snapshot!(session(&["check", RECORDED, "--against", TRACE, "--service", "Signup", "--color", "always"]));
+    insta::assert_snapshot!(session(&[
+        "check",
+        RECORDED,
+        "--against",
+        TRACE,
+        "--service",
+        "Signup",
+        "--color",
+        "always"
+    ]));
 }
 
 #[test]
 fn check_says_why_it_is_inconclusive() {
-    insta::assert_snapshot!(session(&["check", RECORDED, "--against", "fixtures/clean/process/trace.jsonl", "--limit", "3"]));
+    insta::assert_snapshot!(session(&[
+        "check",
+        RECORDED,
+        "--against",
+        "fixtures/clean/process/trace.jsonl",
+        "--limit",
+        "3"
+    ]));
 }
 
 #[test]
@@ -95,14 +111,24 @@ fn errors_say_what_to_do() {
 
 #[test]
 fn help_teaches() {
-    insta::assert_snapshot!([session(&["--help"]), session(&["check", "--help"]), session(&["show", "--help"])].join("\n\n"));
+    insta::assert_snapshot!(
+        [session(&["--help"]), session(&["check", "--help"]), session(&["show", "--help"])].join("\n\n")
+    );
 }
 
 #[test]
 fn exit_statuses_are_the_contracts() {
     assert_eq!(status(&["check", RECORDED, "--against", RECORDED]), 0);
     assert_eq!(status(&["check", RECORDED, "--against", TRACE]), 1);
-    assert_eq!(status(&["check", "fixtures/failed/process-throws/recorded.jsonl", "--against", "fixtures/failed/process-throws/trace.json"]), 1);
+    assert_eq!(
+        status(&[
+            "check",
+            "fixtures/failed/process-throws/recorded.jsonl",
+            "--against",
+            "fixtures/failed/process-throws/trace.json"
+        ]),
+        1
+    );
     assert_eq!(status(&["check", RECORDED, "--against", "fixtures/nowhere"]), 2);
     assert_eq!(status(&["chekc"]), 2);
     // Nothing selected, nothing known of the candidate, an empty set: never green.

@@ -35,7 +35,10 @@ fn parts_do_without_what_they_say() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (layers, absent) in [
         (&["journal", "protocol", "diff", "rules", "report"][..], &["std::fs", "std::io", "std::net", "std::env"][..]),
-        (&["journal", "protocol", "source", "diff", "rules", "report", "check", "render"], &["std::env::", "SystemTime", "println!", "eprintln!"]),
+        (
+            &["journal", "protocol", "source", "diff", "rules", "report", "check", "render"],
+            &["std::env::", "SystemTime", "println!", "eprintln!"],
+        ),
     ] {
         for layer in layers {
             for (file, text) in sources(&src, layer) {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
-use super::{escaped, write_json};
+use super::{brief, escaped, write_json};
 use crate::journal::{Command, CommandKind, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, describe};
 use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
 use crate::rules::Redaction;
@@ -28,9 +28,9 @@ pub fn show_human(
     redaction: Redaction,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    write!(out, "{BOLD}{}{BOLD:#}", escaped(id.as_str()))?;
+    write!(out, "{BOLD}{}{BOLD:#}", brief(id.as_str()))?;
     for part in [info.target(), info.status.clone(), info.deployment.clone()].into_iter().flatten() {
-        write!(out, "  {}", escaped(&part))?;
+        write!(out, "  {}", brief(&part))?;
     }
     writeln!(out, "\n{DIM}{} entries, {} commands{DIM:#}\n", entries.len(), entries.command_count())?;
     writeln!(out, "{DIM}command entry{DIM:#}")?;
@@ -43,7 +43,7 @@ pub fn show_human(
                 write!(out, "{index:>7} {DIM}{at:>5}{DIM:#}  ")?;
                 match decode(kind, entries.raw(at)) {
                     Ok(command) => shown.command(&command, &results, out)?,
-                    Err(error) => writeln!(out, "{RED}{}{RED:#}", escaped(&error.to_string()))?,
+                    Err(error) => writeln!(out, "{RED}{}{RED:#}", brief(&error.to_string()))?,
                 }
                 index += 1;
             }
@@ -60,12 +60,12 @@ pub fn show_human(
                     writeln!(
                         out,
                         "        {DIM}{at:>5}{DIM:#}  {} {}",
-                        escaped(&name),
+                        brief(&name),
                         shown.outcome(outcome.as_ref())
                     )?;
                 }
                 Err(error) => {
-                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", escaped(&error.to_string()))?
+                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", brief(&error.to_string()))?
                 }
             },
         }
@@ -97,7 +97,7 @@ struct Shown {
 
 impl Shown {
     fn command(&self, command: &Command, results: &Results, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{}", escaped(&describe(command)))?;
+        write!(out, "{}", brief(&describe(command)))?;
         for name in ["parameter", "value", "completion_value"] {
             let read = matches!(command.kind, CommandKind::GetEagerState | CommandKind::GetEagerStateKeys);
             if let Some(FieldValue::Bytes(payload)) = command.get(name).filter(|_| !read) {
@@ -145,7 +145,7 @@ impl Shown {
             Some(Outcome::Failure(failure)) => {
                 format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
             }
-            Some(Outcome::InvocationId(id)) => escaped(id).into_owned(),
+            Some(Outcome::InvocationId(id)) => brief(id).into_owned(),
             Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
         }
     }

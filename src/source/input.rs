@@ -180,7 +180,7 @@ impl Files {
             self.open_file(path, role)
         } else {
             // A pipe that nobody writes to would be waited for.
-            Err(SourceError::Foreign { path: name(), reason: "it is no file".to_owned() })
+            Err(SourceError::Foreign { path: name(), reason: "it is a pipe, a socket or a device: name it to have it read".to_owned() })
         }
     }
 
@@ -224,12 +224,11 @@ impl Files {
             let last = segment.last_id().map(RunId::text);
             self.problems.push(Problem::cut(name, segment.rows(), last, &cut.to_string()));
         }
-        if let Some(missing) = segment.missing_column() {
-            // Ids with no index: rows of sys_invocation.
-            if missing != "index" {
-                return Err(ArrowError::MissingColumn(missing));
-            }
+        if segment.is_info() {
             return self.take_info(name, &segment);
+        }
+        if let Some(missing) = segment.missing_column() {
+            return Err(ArrowError::MissingColumn(missing));
         }
         self.files.push(SourceFile { name: name.to_owned(), segment });
         Ok(())
@@ -266,11 +265,15 @@ impl Files {
                 Err(bad) => self.problems.push(Problem::row(name, rows, bad.id.map(str::to_owned), bad.reason)),
             }
         });
-        if let Err(error) = converted {
-            if rows == 0 {
+        let cut = match converted {
+            Ok(cut) => cut,
+            Err(error) if rows == 0 => {
                 return Err(SourceError::Format { path: name.to_owned(), reason: error.to_string() });
             }
-            self.problems.push(Problem::cut(name, rows, last, &Cut::Broken(error).to_string()));
+            Err(error) => Some(Cut::Broken(error)),
+        };
+        if let Some(cut) = cut {
+            self.problems.push(Problem::cut(name, rows, last, &cut.to_string()));
         }
         self.take_spool(spool)
     }
@@ -284,12 +287,15 @@ impl Files {
 
     fn take_json(&mut self, name: &str, store: &Store, role: Role) -> Result<(), SourceError> {
         let mut spool = Spool::new(name);
+        let before = self.problems.len();
         let mut taken = 0u64;
         let mut last = None;
+        let mut torn_last = false;
         let reader = BufReader::with_capacity(256 << 10, StoreReader { store, at: 0 });
         let mut first_bad = None;
         let end = read_rows(reader, |number, item| match item {
             Item::Bad { reason, text } => {
+                torn_last = true;
                 first_bad.get_or_insert_with(|| reason.clone());
                 let mut problem = Problem::row(name, number, find_id(text), format!("it is no JSON row: {reason}"));
                 if text.windows(5).filter(|window| *window == b"\"id\":").count() > 1 {
@@ -299,6 +305,7 @@ impl Files {
             }
             Item::Row(row, text) => {
                 taken += 1;
+                torn_last = false;
                 let id = row.id.as_deref().map(str::to_owned);
                 if let Err(reason) = self.take_row(*row, text, role, &mut spool) {
                     self.problems.push(Problem::row(name, number, id.clone(), reason));
@@ -308,10 +315,15 @@ impl Files {
         })
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
         if let (0, Some(reason)) = (taken, first_bad) {
+            self.problems.truncate(before);
             return Err(SourceError::Foreign { path: name.to_owned(), reason: format!("it is neither Arrow IPC nor JSON rows ({reason})") });
         }
         if end == End::Missing {
-            self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string()));
+            match self.problems.last_mut() {
+                // The row that was cut through says whose it is.
+                Some(problem) if torn_last && problem.invocation.is_some() => problem.lost = Lost::Rows,
+                _ => self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string())),
+            }
         }
         self.take_spool(spool)
     }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 /// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a row, as an object")]
 pub struct Row<'a> {
     #[serde(borrow)]
     pub id: Option<Cow<'a, str>>,

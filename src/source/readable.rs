@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::journal::command::{Command, Field, FieldKind, FieldValue, Header, StateKeyList, fields};
+use crate::journal::command::{Command, Compared, Field, FieldKind, FieldValue, Header, StateKeyList, fields};
 use crate::journal::{
     Await, CommandKind, Ending, EntryBuffer, EntryKind, InvocationInfo, NotificationKind, Step, Trace,
 };
@@ -193,7 +193,7 @@ fn parse_command(kind: CommandKind, object: &Map<String, Value>, complete: bool)
             return Err(format!("{} has no field {key:?} (it has {})", kind.name(), known.join(", ")));
         };
         let notation = if field.name == key { Notation::Json } else { notation };
-        let value = parse_value(field.kind, value, notation).ok_or_else(|| format!("{key} can not be {value}"))?;
+        let value = parse_value(field, value, notation).ok_or_else(|| format!("{key} can not be {value}"))?;
         present.push((field, value));
     }
     present.sort_by_key(|(field, _)| field.tag);
@@ -218,8 +218,8 @@ fn split_notation(key: &str) -> (&str, Notation) {
     }
 }
 
-fn parse_value(kind: FieldKind, value: &Value, notation: Notation) -> Option<FieldValue> {
-    Some(match kind {
+fn parse_value(field: &Field, value: &Value, notation: Notation) -> Option<FieldValue> {
+    Some(match field.kind {
         FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(value.as_str()?.to_owned()),
         FieldKind::Key => FieldValue::Bytes(match notation {
             Notation::Base64 => STANDARD.decode(value.as_str()?).ok()?,
@@ -227,7 +227,11 @@ fn parse_value(kind: FieldKind, value: &Value, notation: Notation) -> Option<Fie
         }),
         FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(payload(value, notation)?),
         FieldKind::Void => FieldValue::Void,
-        FieldKind::Number | FieldKind::OptionalNumber => FieldValue::Number(value.as_u64()?),
+        // Times are 64 bits wide, everything else 32.
+        FieldKind::Number | FieldKind::OptionalNumber => {
+            let most = if field.compared == Compared::Timing { u64::MAX } else { u32::MAX.into() };
+            FieldValue::Number(value.as_u64().filter(|number| *number <= most)?)
+        }
         FieldKind::Failure => FieldValue::Failure(serde_json::from_value(value.clone()).ok()?),
         FieldKind::Headers => FieldValue::Headers(headers(value)?),
         FieldKind::StateKeys => {

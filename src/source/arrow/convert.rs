@@ -10,7 +10,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, DataType};
 
 use super::layout::INFO_COLUMNS;
-use super::segment::{ArrowError as Broken, Store, data_start, each_batch};
+use super::segment::{ArrowError as Broken, Cut, Store, data_start, each_batch};
 use super::write::RowRef;
 use crate::journal::InvocationInfo;
 
@@ -29,26 +29,26 @@ pub struct BadRow<'a> {
     pub reason: String,
 }
 
-/// Gives every row to `sink`. Stops at the first error: an unusual file that is broken gives what came before.
+/// Gives every row to `sink`, and says why the file was not read to its end, if it was not. Stops at the first error: an unusual file that is broken gives what came before.
 pub fn convert(
     store: &Store,
     mut sink: impl FnMut(Result<Converted<'_>, BadRow<'_>>, &InvocationInfo),
-) -> Result<(), Broken> {
+) -> Result<Option<Cut>, Broken> {
     let malformed = |error: ArrowError| Broken::Malformed(error.to_string());
-    refuse_giants(store)?;
+    let cut = refuse_giants(store)?;
     // A file is a stream behind its magic.
     let at = At { store, at: data_start(store)? };
     for batch in StreamReader::try_new(at, None).map_err(malformed)? {
         let batch = batch.map_err(malformed)?;
         convert_batch(&batch, &mut sink).map_err(malformed)?;
     }
-    Ok(())
+    Ok(cut)
 }
 
 /// A compressed buffer says how large it becomes, and arrow-rs believes it.
 const LARGEST_BUFFER: i64 = 1 << 32;
 
-fn refuse_giants(store: &Store) -> Result<(), Broken> {
+fn refuse_giants(store: &Store) -> Result<Option<Cut>, Broken> {
     each_batch(store, |batch, body| {
         if batch.compression().is_none() {
             return Ok(());

@@ -140,6 +140,8 @@ pub struct Segment {
 pub enum Cut {
     #[error("the file is cut off")]
     Off,
+    #[error("here its stream ends, and another that follows is not read")]
+    More,
     #[error("the file is broken: {0}")]
     Broken(ArrowError),
 }
@@ -172,12 +174,15 @@ const MAGIC: &[u8] = b"ARROW1";
 const CONTINUATION: u32 = u32::MAX;
 const NO_DICTIONARY: u32 = u32::MAX;
 
+/// The length of the mark at a stream's end.
+const EOS: u64 = 8;
+
 impl Segment {
     /// Notes where everything lies; reads no column but dictionaries of entry types.
     pub fn open(store: Store) -> Result<Opened, ArrowError> {
-        let mut at = data_start(&store)?;
+        let start = data_start(&store)?;
         let mut messages = Messages { store: &store, buffer: Scratch::default() };
-        let Some(first) = messages.next(at)? else {
+        let Some(first) = messages.next(start)? else {
             return Err(ArrowError::Malformed("it ends before its schema".to_owned()));
         };
         let schema = first
@@ -189,15 +194,12 @@ impl Segment {
             Err(Unreadable::Unusual) => return Ok(Opened::Unusual(store)),
             Err(Unreadable::MissingColumn(name)) => return Err(ArrowError::MissingColumn(name)),
         };
-        at = first.end();
+        let mut at = first.end();
         let mut reading = Reading::new(&columns);
         let cut = loop {
-            let header = match messages.next(at) {
-                Ok(Some(header)) if header.end() > store.size() => break Some(Cut::Off),
-                Ok(Some(header)) => header,
-                // A stream says where it ends; one that just stops was cut off, be it between two batches.
-                Ok(None) => break (!messages.ended(at)?).then_some(Cut::Off),
-                Err(error) => break Some(Cut::Broken(error)),
+            let header = match messages.follow(at) {
+                Ok(header) => header,
+                Err(cut) => break cut,
             };
             let message = header.message(&messages.buffer)?;
             match reading.take(&message, &header, &store) {
@@ -234,6 +236,11 @@ impl Segment {
     /// The column that a journal's file must have and this one lacks.
     pub fn missing_column(&self) -> Option<&'static str> {
         self.columns.journal_columns().err()
+    }
+
+    /// Whether these are rows of `sys_invocation`: ids, and nothing of journals.
+    pub fn is_info(&self) -> bool {
+        self.columns.index.is_none() && self.columns.entry_type.is_none() && self.columns.raw.is_none()
     }
 
     /// The id of the last row, if there is one that can be read.
@@ -408,21 +415,30 @@ impl Runs {
     }
 }
 
-/// Where the first message is: a file is a stream behind its magic, with a footer that is not needed.
+/// Where the first message is: a file is a stream behind its magic and padding, with a footer that is not needed.
 pub(super) fn data_start(store: &Store) -> Result<u64, ArrowError> {
-    let mut head = [0; MAGIC.len()];
+    const PADDED: usize = 128;
+    let mut head = [0; PADDED];
     let read = store.read_into(0, &mut head)?;
-    Ok(if head[..read] == *MAGIC { 8 } else { 0 })
+    if !head[..read].starts_with(MAGIC) {
+        return Ok(0);
+    }
+    let padding = head[8.min(read)..read].chunks(8).take_while(|word| word.iter().all(|byte| *byte == 0)).count();
+    Ok(8 + 8 * padding as u64)
 }
 
-/// Gives every batch, those of dictionaries included, with where its body begins; ends where the file does.
+/// Gives every batch, those of dictionaries included, with where its body begins; says why it stops early, if it does.
 pub(super) fn each_batch(
     store: &Store,
     mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, u64) -> Result<(), ArrowError>,
-) -> Result<(), ArrowError> {
+) -> Result<Option<Cut>, ArrowError> {
     let mut messages = Messages { store, buffer: Scratch::default() };
     let mut at = data_start(store)?;
-    while let Ok(Some(header)) = messages.next(at) {
+    loop {
+        let header = match messages.follow(at) {
+            Ok(header) => header,
+            Err(cut) => return Ok(cut),
+        };
         let message = header.message(&messages.buffer)?;
         let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
         if let Some(batch) = message.header_as_record_batch().or(dictionary) {
@@ -430,7 +446,6 @@ pub(super) fn each_batch(
         }
         at = header.end();
     }
-    Ok(())
 }
 
 /// A message's header: where its metadata lies in the buffer, and its body in the file.
@@ -478,6 +493,21 @@ impl Messages<'_> {
         let body_len = u64::try_from(message.bodyLength())
             .map_err(|_| ArrowError::Malformed(format!("at byte {at}: a body of negative length")))?;
         Ok(Some(Header { metadata, body: at + end, body_len }))
+    }
+
+    /// The message at `at`, the whole of it; else why it is not there, if it should be.
+    fn follow(&mut self, at: u64) -> Result<Header, Option<Cut>> {
+        let broken = |error| Some(Cut::Broken(error));
+        match self.next(at) {
+            Ok(Some(header)) if header.end() > self.store.size() => Err(Some(Cut::Off)),
+            Ok(Some(header)) => Ok(header),
+            // A stream says where it ends; one that just stops was cut off, be it between two batches.
+            Ok(None) if !self.ended(at).map_err(broken)? => Err(Some(Cut::Off)),
+            // Behind a file's messages there is its footer.
+            Ok(None) if data_start(self.store).map_err(broken)? > 0 => Err(None),
+            Ok(None) => Err((at + EOS < self.store.size()).then_some(Cut::More)),
+            Err(error) => Err(broken(error)),
+        }
     }
 
     /// Whether the end-of-stream mark is at `at`.
