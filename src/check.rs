@@ -12,7 +12,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::diff::{Alignment, Lockstep, Replayed, Side, Stop, Undecodable, align, replay_entries, replay_trace};
 use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
-use crate::report::{Invocation, Verdict};
+use crate::report::{Invocation, Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 
@@ -55,28 +55,6 @@ impl Selection {
             && self.handlers.is_empty()
             && self.deployments.is_empty()
             && self.statuses.is_empty()
-    }
-}
-
-/// What the candidate did with one journal.
-#[derive(Debug)]
-pub struct Judgement {
-    pub verdict: Verdict,
-    pub commands: usize,
-    pub frontier_reached: bool,
-    pub findings: Vec<crate::rules::Finding>,
-    pub reason: Option<String>,
-}
-
-impl Judgement {
-    fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::Inconclusive,
-            commands,
-            frontier_reached: false,
-            findings: Vec::new(),
-            reason: Some(reason.into()),
-        }
     }
 }
 
@@ -330,10 +308,9 @@ impl Checker<'_> {
         }
         match candidate.journal(id, replay).entries {
             Ok(replayed) => judge(recorded, &[Replayed::Entries(replayed)], info, redaction),
-            Err(reason) => Ok(Judgement::inconclusive(
-                recorded.command_count(),
-                format!("the candidate's trace: {reason}"),
-            )),
+            Err(reason) => {
+                Ok(Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}")))
+            }
         }
     }
 

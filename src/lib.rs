@@ -42,12 +42,14 @@
 //! # }
 //! ```
 
+pub mod candidate;
 pub mod check;
 pub mod cli;
 pub mod diff;
 pub mod journal;
 pub mod protocol;
 pub mod render;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod source;

@@ -33,6 +33,30 @@ impl Verdict {
     }
 }
 
+/// What came of holding one journal against a candidate.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    /// Recorded commands, Input included.
+    pub commands: usize,
+    /// Whether everything recorded was replayed.
+    pub frontier_reached: bool,
+    pub findings: Vec<Finding>,
+    pub reason: Option<String>,
+}
+
+impl Judgement {
+    pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            commands,
+            frontier_reached: false,
+            findings: Vec::new(),
+            reason: Some(reason.into()),
+        }
+    }
+}
+
 /// One invocation, judged.
 #[derive(Clone, Debug)]
 pub struct Invocation {

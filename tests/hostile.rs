@@ -32,8 +32,7 @@ fn texts() -> Vec<Vec<u8>> {
     .map(|text| text.as_bytes().to_vec())
     .collect();
     texts.push(b"\xff\xfe\x80\x1b[2J".to_vec());
-    texts.push(vec![b'x'; 1 << 20]);
-    texts.push([b"::error::".repeat(20_000), b"\x1b[31m".repeat(20_000)].concat());
+    texts.push([vec![b'x'; 5000], b"::error::".repeat(200), b" ::error::\x1b[31m".repeat(200)].concat());
     texts
 }
 
@@ -236,6 +235,30 @@ fn journals_are_tame_when_shown_and_read_back_as_they_were() {
 
     let redacted = rehearse(&["show", text(&recorded), "--format", "json", "--redact", "--invocation", "odd"]);
     assert!(!redacted.stdout.contains("raw"), "{}", redacted.stdout);
+}
+
+#[test]
+fn a_line_of_a_mebibyte_stays_one_line() {
+    let directory = scratch();
+    let long = vec![b'x'; 1 << 20];
+    let rows = |last: &[u8]| {
+        let mut rows = small_journal("long");
+        rows[1].raw = set_state(&long, b"1");
+        rows[2].raw = set_state(b"total", &[&long[..], last].concat());
+        rows[3].raw = run(&[&long[..], last].concat(), 1);
+        rows
+    };
+    let recorded = write(directory.path(), "recorded.arrow", stream(&[batch(&rows(b"a"))]));
+    let replayed = write(directory.path(), "replayed.arrow", stream(&[batch(&rows(b"b"))]));
+    for arguments in [&["check", "--against", text(&replayed)][..], &["show"]] {
+        let run = rehearse(&[arguments, &[text(&recorded)]].concat());
+        assert_eq!(run.status, i32::from(arguments[0] == "check"), "{}", run.stderr);
+        assert_short_lines(&run.stdout);
+        assert!(run.stdout.len() < 50_000, "{}", run.stdout.len());
+    }
+    let shown = rehearse(&["show", text(&recorded), "--format", "json"]);
+    let readable = write(directory.path(), "readable.jsonl", &shown.stdout);
+    assert_eq!(check(&readable, &recorded).status, 0);
 }
 
 #[test]

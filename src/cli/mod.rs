@@ -2,14 +2,17 @@
 
 mod check;
 mod explain;
+mod live;
 mod output;
 mod show;
+mod trace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::candidate::LiveError;
 use crate::check::Selection;
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
@@ -34,6 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Trace(trace::Trace),
     Show(show::Show),
     Explain(explain::Explain),
 }
@@ -115,8 +119,12 @@ enum Failure {
     Source(#[from] SourceError),
     #[error("{0}")]
     Usage(String),
+    #[error("interrupted; what was done until then is reported")]
+    Interrupted,
     #[error("could not write {to}: {source}")]
     Output { to: String, source: std::io::Error },
+    #[error(transparent)]
+    Live(Box<LiveError>),
     #[error("could not start {0} threads: {1}")]
     Threads(u16, rayon::ThreadPoolBuildError),
 }
@@ -157,6 +165,7 @@ impl Cli {
         }
         match &self.command {
             Command::Check(check) => check.run(&self.common),
+            Command::Trace(trace) => trace.run(&self.common),
             Command::Show(show) => show.run(&self.common),
             Command::Explain(explain) => explain.run(&self.common),
         }
@@ -170,7 +179,7 @@ fn inputs(names: &[OsString], what: &str) -> Result<Vec<Input>, Failure> {
         let text = name.to_string_lossy();
         if ["http://", "https://", "arn:"].iter().any(|scheme| text.starts_with(scheme)) {
             return Err(Failure::Usage(format!(
-                "{what} from {text}: this version reads files only; record to a file first (see `rehearse {what} --help`)",
+                "journals from {text}: this version reads them from files only (the README says how to get them); {what} takes a URL only as --against",
             )));
         }
         let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };

@@ -290,7 +290,7 @@ impl Default for CompletionIds {
 
 impl CompletionIds {
     fn pass(&mut self, command: &Command, index: usize) {
-        let taken = completion_ids_of(command.kind);
+        let taken = command.kind.completion_ids();
         match command.kind {
             // An eager read carries its result in itself.
             CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => {
@@ -308,31 +308,5 @@ impl CompletionIds {
 
     fn run_of(&self, id: u32) -> Option<usize> {
         self.runs.iter().find(|(run, _)| *run == id).map(|(_, index)| *index)
-    }
-}
-
-/// How many completion ids a command takes.
-fn completion_ids_of(kind: CommandKind) -> u32 {
-    match kind {
-        CommandKind::Call => 2,
-        CommandKind::GetLazyState
-        | CommandKind::GetEagerState
-        | CommandKind::GetLazyStateKeys
-        | CommandKind::GetEagerStateKeys
-        | CommandKind::GetPromise
-        | CommandKind::PeekPromise
-        | CommandKind::CompletePromise
-        | CommandKind::Sleep
-        | CommandKind::OneWayCall
-        | CommandKind::Run
-        | CommandKind::AttachInvocation
-        | CommandKind::GetInvocationOutput => 1,
-        CommandKind::Input
-        | CommandKind::Output
-        | CommandKind::SetState
-        | CommandKind::ClearState
-        | CommandKind::ClearAllState
-        | CommandKind::SendSignal
-        | CommandKind::CompleteAwakeable => 0,
     }
 }

@@ -71,6 +71,32 @@ impl CommandKind {
         }
     }
 
+    /// How many completion ids a command takes, as SDKs hand them out.
+    pub const fn completion_ids(self) -> u32 {
+        match self {
+            Self::Call => 2,
+            Self::GetLazyState
+            | Self::GetEagerState
+            | Self::GetLazyStateKeys
+            | Self::GetEagerStateKeys
+            | Self::GetPromise
+            | Self::PeekPromise
+            | Self::CompletePromise
+            | Self::Sleep
+            | Self::OneWayCall
+            | Self::Run
+            | Self::AttachInvocation
+            | Self::GetInvocationOutput => 1,
+            Self::Input
+            | Self::Output
+            | Self::SetState
+            | Self::ClearState
+            | Self::ClearAllState
+            | Self::SendSignal
+            | Self::CompleteAwakeable => 0,
+        }
+    }
+
     /// Replay takes a state read for the same command whether it was recorded eager or lazy.
     pub const fn modulo_eager(self) -> Self {
         match self {

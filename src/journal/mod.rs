@@ -28,6 +28,8 @@ pub struct InvocationInfo {
     pub service: Option<String>,
     pub key: Option<String>,
     pub handler: Option<String>,
+    /// `target_service_ty`.
+    pub service_type: Option<String>,
     /// `pinned_deployment_id`.
     pub deployment: Option<String>,
     /// `pending`, `running`, `backing-off`, `paused`, `completed`, …
@@ -62,6 +64,15 @@ impl InvocationInfo {
         Some((service.to_owned(), handler.to_owned()))
     }
 
+    /// The key of a virtual object or workflow, split out of the target where it is not known by itself.
+    pub fn key(&self) -> Option<String> {
+        if self.key.is_some() {
+            return self.key.clone();
+        }
+        let rest = self.target.as_deref()?.split_once('/')?.1;
+        rest.rsplit_once('/').map(|(key, _)| key.to_owned())
+    }
+
     /// Sets what a column of `sys_invocation` says, by the column's name; other columns are no business of ours.
     pub fn set(&mut self, column: &str, text: String) {
         match column {
@@ -69,6 +80,7 @@ impl InvocationInfo {
             "target_service_name" => self.service = Some(text),
             "target_service_key" => self.key = Some(text),
             "target_handler_name" => self.handler = Some(text),
+            "target_service_ty" => self.service_type = Some(text),
             "pinned_deployment_id" => self.deployment = Some(text),
             "status" => self.status = Some(text),
             "pinned_service_protocol_version" => {
@@ -80,13 +92,14 @@ impl InvocationInfo {
     }
 
     /// The columns of `sys_invocation`, in the order in which files have them; empty where nothing is known.
-    pub fn columns(&self) -> [String; 8] {
+    pub fn columns(&self) -> [String; 9] {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             text(&self.target),
             text(&self.service),
             text(&self.key),
             text(&self.handler),
+            text(&self.service_type),
             text(&self.deployment),
             text(&self.status),
             self.protocol_version.map(|version| version.to_string()).unwrap_or_default(),
@@ -105,6 +118,7 @@ impl InvocationInfo {
         fill(&mut self.service, &other.service);
         fill(&mut self.key, &other.key);
         fill(&mut self.handler, &other.handler);
+        fill(&mut self.service_type, &other.service_type);
         fill(&mut self.deployment, &other.deployment);
         fill(&mut self.status, &other.status);
         fill(&mut self.protocol_version, &other.protocol_version);

@@ -2,9 +2,15 @@
 //! [`crate::journal::command`].
 
 mod command;
+mod control;
+mod frame;
 mod notification;
 mod scan;
+mod seed;
 
 pub use command::{DecodeError, decode, encode};
+pub use control::{AttemptError, Start, Suspension};
+pub use frame::{FrameReader, MessageType, OversizedFrame, put_frame};
 pub use notification::{Notification, NotificationId, Outcome, decode_notification, encode_notification};
 pub use scan::same_unless_uncompared;
+pub use seed::{default_seed, milliseconds, unique_seed};

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 pub use escape::{brief, escaped, write_json};
 pub use human::Human;
 pub use json::{Json, JsonLines, SCHEMA_VERSION};
-pub use show::{show_human, show_readable};
+pub use show::{show_human, show_readable, write_trace};
 
 use crate::report::{Invocation, Report};
 use crate::source::Ids;

@@ -8,7 +8,9 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
 use super::{brief, escaped, write_json};
-use crate::journal::{Command, CommandKind, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, describe};
+use crate::journal::{
+    Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
+};
 use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
 use crate::rules::Redaction;
 use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
@@ -57,16 +59,9 @@ pub fn show_human(
                         NotificationId::NamedSignal(name) => format!("signal {name:?}"),
                         NotificationId::Completion(_) => unreachable!("matched above"),
                     };
-                    writeln!(
-                        out,
-                        "        {DIM}{at:>5}{DIM:#}  {} {}",
-                        brief(&name),
-                        shown.outcome(outcome.as_ref())
-                    )?;
+                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {} {}", brief(&name), shown.outcome(outcome.as_ref()))?;
                 }
-                Err(error) => {
-                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", brief(&error.to_string()))?
-                }
+                Err(error) => writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", brief(&error.to_string()))?,
             },
         }
     }
@@ -232,10 +227,42 @@ pub fn show_readable(
 fn without_payloads(mut object: Map<String, Value>) -> Map<String, Value> {
     const PAYLOADS: [&str; 6] = ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
     let is_payload = |key: &str| {
-        PAYLOADS
-            .iter()
-            .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+        PAYLOADS.iter().any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
     };
     object.retain(|key, _| !is_payload(key));
     object
+}
+
+/// A candidate's trace in the readable form, on one line. Nothing is left out of its commands.
+pub fn write_trace(id: &InvocationId, info: &InvocationInfo, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    let entries: Vec<Value> = trace
+        .steps
+        .iter()
+        .map(|step| match step {
+            Step::Command(command) => Value::Object(command_object(command)),
+            Step::Await(awaited) => json!({ "await": {
+                "completions": awaited.completions,
+                "signals": awaited.signals,
+                "named_signals": awaited.named_signals,
+            } }),
+        })
+        .collect();
+    let mut object = Map::new();
+    object.insert("id".to_owned(), id.as_str().into());
+    if let Some(target) = info.target() {
+        object.insert("target".to_owned(), target.into());
+    }
+    object.insert("complete".to_owned(), true.into());
+    object.insert("entries".to_owned(), entries.into());
+    let ended = match trace.ending {
+        Ending::Unknown => None,
+        Ending::Returned => Some("returned"),
+        Ending::Suspended => Some("suspended"),
+        Ending::Failed => Some("failed"),
+    };
+    if let Some(ended) = ended {
+        object.insert("ended".to_owned(), ended.into());
+    }
+    write_json(out, &object)?;
+    writeln!(out)
 }

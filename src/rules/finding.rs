@@ -155,6 +155,33 @@ impl Findings<'_> {
         }
     }
 
+    /// What a deployment's manifest tells: no command differs, something that all of them need does.
+    pub fn of_deployment(&self, rule: &'static Rule, path: &str, recorded: &str, replayed: Option<&str>) -> Finding {
+        let value = |text: &str| Value::from(text);
+        let change = Change {
+            path: path.to_owned(),
+            recorded: Some(value(recorded)),
+            replayed: replayed.map(value),
+            lines: None,
+        };
+        let mut hasher = SipHasher13::new();
+        (rule.id, self.service, self.handler).hash(&mut hasher);
+        Finding {
+            rule: rule.id,
+            level: rule.level,
+            command_index: 0,
+            entry_index: Some(0),
+            cause: self.cause,
+            recorded: None,
+            replayed: None,
+            changes: vec![self.shown(change)],
+            hints: Vec::new(),
+            fingerprint: format!("{:012x}", hasher.finish() & 0xFFFF_FFFF_FFFF),
+            context: Vec::new(),
+            agree_after: 0,
+        }
+    }
+
     fn object(&self, command: &Command) -> Map<String, Value> {
         let mut shown = command.clone();
         let mut sizes = Vec::new();
@@ -351,6 +378,11 @@ fn is_structural(path: &str) -> bool {
         "invoke_time",
         "awakeable_id",
         "invocation_id",
+        "service",
+        "handler",
+        "service_type",
+        "handler_type",
+        "protocol_version",
         "target_invocation_id",
         "idx",
         "signal_name",

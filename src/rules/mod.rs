@@ -145,9 +145,23 @@ rules! { NOTES:
     payload_unchecked,
 }
 
+rules! { DEPLOYMENT:
+    protocol_unsupported,
+    service_missing,
+    service_type_changed,
+    handler_missing,
+    handler_type_changed,
+    input_rejected,
+}
+
+/// What is told of a deployment by its manifest is no divergence of commands.
+fn of_the_deployment(_place: &Place<'_>) -> bool {
+    false
+}
+
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    ERRORS.iter().chain(NOTES).copied()
+    ERRORS.iter().chain(DEPLOYMENT).chain(NOTES).copied()
 }
 
 /// The rule of this name.

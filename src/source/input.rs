@@ -83,7 +83,12 @@ impl Problem {
     }
 
     pub(super) fn broken_batch(file: &str, segment: &Segment, broken: BrokenBatch) -> Self {
-        Self::row(file, segment.row_number(broken.batch, 0), None, format!("from here on a batch of rows is lost: {}", broken.reason))
+        Self::row(
+            file,
+            segment.row_number(broken.batch, 0),
+            None,
+            format!("from here on a batch of rows is lost: {}", broken.reason),
+        )
     }
 }
 
@@ -180,7 +185,10 @@ impl Files {
             self.open_file(path, role)
         } else {
             // A pipe that nobody writes to would be waited for.
-            Err(SourceError::Foreign { path: name(), reason: "it is a pipe, a socket or a device: name it to have it read".to_owned() })
+            Err(SourceError::Foreign {
+                path: name(),
+                reason: "it is a pipe, a socket or a device: name it to have it read".to_owned(),
+            })
         }
     }
 
@@ -316,7 +324,10 @@ impl Files {
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
         if let (0, Some(reason)) = (taken, first_bad) {
             self.problems.truncate(before);
-            return Err(SourceError::Foreign { path: name.to_owned(), reason: format!("it is neither Arrow IPC nor JSON rows ({reason})") });
+            return Err(SourceError::Foreign {
+                path: name.to_owned(),
+                reason: format!("it is neither Arrow IPC nor JSON rows ({reason})"),
+            });
         }
         if end == End::Missing {
             match self.problems.last_mut() {
@@ -415,6 +426,7 @@ impl Row<'_> {
             service: text(&self.target_service_name),
             key: text(&self.target_service_key),
             handler: text(&self.target_handler_name),
+            service_type: text(&self.target_service_ty),
             deployment: text(&self.pinned_deployment_id),
             status: text(&self.status),
             protocol_version: self

@@ -33,6 +33,8 @@ pub struct Row<'a> {
     #[serde(borrow)]
     pub target_handler_name: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    pub target_service_ty: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     pub pinned_deployment_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub status: Option<Cow<'a, str>>,
@@ -155,7 +157,9 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                         _ if !ended => {
                             if rest.len() > LONGEST_ROW {
                                 let number = place.number();
-                                return Err(io::Error::other(format!("row {number} is longer than {LONGEST_ROW} bytes")));
+                                return Err(io::Error::other(format!(
+                                    "row {number} is longer than {LONGEST_ROW} bytes"
+                                )));
                             }
                             break;
                         }

@@ -3,11 +3,12 @@
 use arrow_ipc::{Field, RecordBatch, Schema, Type};
 
 /// The columns of `sys_invocation` that may be joined in, in the order of [`crate::source::row::InfoColumns`].
-pub const INFO_COLUMNS: [&str; 8] = [
+pub const INFO_COLUMNS: [&str; 9] = [
     "target",
     "target_service_name",
     "target_service_key",
     "target_handler_name",
+    "target_service_ty",
     "pinned_deployment_id",
     "status",
     "pinned_service_protocol_version",
@@ -147,10 +148,7 @@ struct Size {
 
 impl Size {
     fn and(self, other: Self) -> Self {
-        Self {
-            buffers: self.buffers.saturating_add(other.buffers),
-            nodes: self.nodes.saturating_add(other.nodes),
-        }
+        Self { buffers: self.buffers.saturating_add(other.buffers), nodes: self.nodes.saturating_add(other.nodes) }
     }
 }
 

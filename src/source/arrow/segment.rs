@@ -213,16 +213,7 @@ impl Segment {
             Some(Cut::Broken(error)) if batches.is_empty() => return Err(error),
             cut => cut,
         };
-        Ok(Opened::Segment(Box::new(Self {
-            columns,
-            batches,
-            dictionaries,
-            type_codes,
-            type_texts,
-            info,
-            cut,
-            store,
-        })))
+        Ok(Opened::Segment(Box::new(Self { columns, batches, dictionaries, type_codes, type_texts, info, cut, store })))
     }
 
     pub fn batch_count(&self) -> usize {

@@ -1,0 +1,85 @@
+//! What a deployment says of itself: services, handlers, protocol range, input schemas.
+
+use serde::Deserialize;
+
+use super::http::{Endpoint, HttpError};
+use crate::replay::Sdk;
+
+/// A deployment's manifest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    #[serde(default)]
+    pub min_protocol_version: u32,
+    #[serde(default)]
+    pub max_protocol_version: u32,
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// `x-restate-server`, as it came.
+    #[serde(skip)]
+    pub server: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Service {
+    pub name: String,
+    /// `SERVICE`, `VIRTUAL_OBJECT` or `WORKFLOW`.
+    pub ty: String,
+    #[serde(default)]
+    pub handlers: Vec<Handler>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Handler {
+    pub name: String,
+    /// `EXCLUSIVE`, `SHARED` or `WORKFLOW`; nothing for a plain service's.
+    pub ty: Option<String>,
+    pub input: Option<Input>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    pub json_schema: Option<serde_json::Value>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("its manifest can not be read: {0}")]
+    Manifest(#[from] serde_json::Error),
+}
+
+const ACCEPT: &str = "application/vnd.restate.endpointmanifest.v4+json, application/vnd.restate.endpointmanifest.v3+json, \
+                      application/vnd.restate.endpointmanifest.v2+json, application/vnd.restate.endpointmanifest.v1+json";
+
+impl Manifest {
+    pub async fn discover(endpoint: &Endpoint) -> Result<Self, DiscoveryError> {
+        let page = endpoint.get("/discover", ACCEPT).await?;
+        let mut manifest: Self = serde_json::from_slice(&page.body)?;
+        let server =
+            page.headers.get("x-restate-server").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        manifest.server = server.unwrap_or_default();
+        Ok(manifest)
+    }
+
+    pub fn sdk(&self) -> Sdk {
+        Sdk::of(&self.server)
+    }
+
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Whether it speaks this version. A manifest that gives no range speaks what it is asked for.
+    pub fn speaks(&self, version: u32) -> bool {
+        self.max_protocol_version == 0 || (self.min_protocol_version..=self.max_protocol_version).contains(&version)
+    }
+}
+
+impl Service {
+    pub fn handler(&self, name: &str) -> Option<&Handler> {
+        self.handlers.iter().find(|handler| handler.name == name)
+    }
+}

@@ -1,0 +1,44 @@
+//! Signed requests, for deployments that have identity keys configured: an EdDSA JWT a request, as Restate signs its own.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::json;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is no Ed25519 private key in PEM (PKCS #8): {0}")]
+pub struct IdentityError(String);
+
+/// The private key that a Restate server signs with (`request-identity-private-key-pem-file`).
+#[derive(Debug)]
+pub struct Identity {
+    key: SigningKey,
+    /// `publickeyv1_…`, which deployments know the key by.
+    id: String,
+}
+
+impl Identity {
+    pub fn from_pem(pem: &str) -> Result<Self, IdentityError> {
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| IdentityError(error.to_string()))?;
+        let id = format!("publickeyv1_{}", bs58::encode(key.verifying_key().as_bytes()).into_string());
+        Ok(Self { key, id })
+    }
+
+    pub fn public_id(&self) -> &str {
+        &self.id
+    }
+
+    /// The token for a request to this path.
+    pub fn token(&self, path: &str) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let header = json!({ "typ": "JWT", "alg": "EdDSA", "kid": self.id });
+        let claims = json!({ "aud": path, "nbf": now.saturating_sub(60), "iat": now, "exp": now + 60 });
+        let encode = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
+        format!("{signed}.{signature}")
+    }
+}

@@ -1,0 +1,98 @@
+//! Flags and plumbing of live candidates, for all commands that take one.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Failure;
+use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
+use crate::rules::Redaction;
+
+/// How to speak to a live candidate
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Live candidate")]
+pub struct LiveFlags {
+    /// Speak HTTP/1.1 instead of HTTP/2
+    #[arg(long = "http1.1")]
+    http1: bool,
+    /// A header for every request
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Sign requests with this private key (PEM), for a deployment with identity keys
+    #[arg(long, value_name = "FILE")]
+    identity_key: Option<PathBuf>,
+    /// Journals under way at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    /// Seconds that one replay may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// Only the verdict: do not trace the candidate to explain a mismatch
+    #[arg(long)]
+    no_trace: bool,
+}
+
+/// What every use of a live candidate has to say.
+pub const WARNING: &str = "\
+A live candidate is replayed for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code
+outside of ctx.run does, as on any retry. Use an instance that takes no traffic.";
+
+impl LiveFlags {
+    pub fn options(&self, redaction: Redaction) -> LiveOptions {
+        LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into() }
+    }
+
+    /// Discovers the deployment at `url`.
+    pub async fn discover(&self, url: &str, redaction: Redaction) -> Result<Live, Failure> {
+        let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
+        Live::discover(endpoint, self.options(redaction)).await.map_err(|error| Failure::Live(Box::new(error)))
+    }
+
+    fn transport(&self) -> Result<Transport, Failure> {
+        let identity = match &self.identity_key {
+            None => None,
+            Some(path) => {
+                let bad = |reason: String| Failure::Usage(format!("could not read {}: {reason}", path.display()));
+                let pem = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+                Some(Identity::from_pem(&pem).map_err(|error| bad(error.to_string()))?)
+            }
+        };
+        Ok(Transport {
+            version: if self.http1 { HttpVersion::Http1 } else { HttpVersion::Http2 },
+            headers: self.headers()?,
+            identity,
+            timeout: Some(Duration::from_secs(self.timeout)),
+            connections: 0,
+        })
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
+        for header in &self.header {
+            let parsed = header.split_once(':').and_then(|(name, value)| {
+                let name: HeaderName = name.trim().parse().ok()?;
+                let value: HeaderValue = value.trim().parse().ok()?;
+                Some((name, value))
+            });
+            let (name, value) =
+                parsed.ok_or_else(|| Failure::Usage(format!("--header {header:?} is not NAME: VALUE")))?;
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// Whether this names a deployment rather than a file.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Runs what waits on the network; one thread is enough, since candidates are what is waited for.
+pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Usage(format!("could not start: {error}")))?;
+    Ok(runtime.block_on(work))
+}
