@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::discovery::{DiscoveryError, Manifest};
 use super::http::{Endpoint, HttpError, Invoke};
-use crate::diff::{AddedAwait, Lockstep, Replayed, Stop, Undecodable, align, replay_trace};
+use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, replay_trace};
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
 use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
@@ -318,7 +318,7 @@ fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>) -> Result
     for at in recorded.commands().take(upto) {
         let EntryKind::Command(kind) = recorded.kind(at) else { continue };
         let command = decode(kind, recorded.raw(at)).map_err(|source| Undecodable {
-            side: "recorded",
+            side: Side::Recorded,
             entry_index: at,
             source,
         })?;

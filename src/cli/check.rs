@@ -12,7 +12,7 @@ use crate::check::{Options, check};
 use crate::journal::{IdOrder, InvocationInfo};
 use crate::render::{Human, Json, JsonLines, Render};
 use crate::report::{Invocation, Judgement, Report};
-use crate::source::{Corpus, Ids, Input, Journals, Problem, open};
+use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -107,11 +107,11 @@ impl Check {
         written?;
         output.write(|out| render.finish(&report, &ids, out))?;
         output.finish()?;
-        let unattributed = recorded.problems.iter().chain(&candidate.problems).any(loses_rows);
+        let rows_lost = recorded.problems.iter().chain(&candidate.problems).any(|problem| problem.lost == Lost::Rows);
         if interrupted {
             return Err(Failure::Interrupted);
         }
-        Ok(status(&report, unattributed))
+        Ok(status(&report, rows_lost))
     }
 }
 
@@ -147,11 +147,6 @@ impl Check {
 fn invocation(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Invocation {
     let Judgement { verdict, commands, frontier_reached, findings, reason } = judgement;
     Invocation { order, info, verdict, commands, frontier_reached, findings, reason, path: 0 }
-}
-
-/// Whether rows are lost of which nobody knows whose they are.
-fn loses_rows(problem: &Problem) -> bool {
-    problem.row.is_some() && problem.invocation.is_none()
 }
 
 fn status(report: &Report, rows_lost: bool) -> Status {

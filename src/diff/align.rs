@@ -11,7 +11,7 @@ use std::hash::Hash;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::lockstep::{AddedAwait, Stop, Undecodable, decode_command};
+use super::lockstep::{AddedAwait, Side, Stop, Undecodable, decode_command};
 use crate::journal::command::{Command, Compared, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryKind, Trace};
 
@@ -69,7 +69,7 @@ pub struct Divergence {
 pub fn align(recorded: Entries<'_>, replayed: Replayed<'_>, stop: &Stop) -> Result<Alignment, Undecodable> {
     let entry_indexes: Vec<usize> = recorded.commands().collect();
     let mine =
-        entry_indexes.iter().map(|at| decode_command(recorded, *at, "recorded")).collect::<Result<Vec<_>, _>>()?;
+        entry_indexes.iter().map(|at| decode_command(recorded, *at, Side::Recorded)).collect::<Result<Vec<_>, _>>()?;
     let (theirs, ending) = replayed.commands()?;
     let (prefix, diverges) = match stop {
         Stop::Frontier => (mine.len(), false),
@@ -101,7 +101,7 @@ impl Replayed<'_> {
             Self::Entries(entries) => {
                 let commands = entries
                     .commands()
-                    .map(|at| decode_command(entries, at, "replayed"))
+                    .map(|at| decode_command(entries, at, Side::Replayed))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok((commands, Ending::Unknown))
             }

@@ -7,4 +7,4 @@ mod lockstep;
 pub mod payload;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
-pub use lockstep::{AddedAwait, Lockstep, Stop, Undecodable, replay_entries, replay_trace};
+pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};

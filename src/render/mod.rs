@@ -9,7 +9,7 @@ mod show;
 
 use std::io::{self, Write};
 
-pub use escape::{escaped, write_json};
+pub use escape::{brief, escaped, write_json};
 pub use human::Human;
 pub use json::{Json, JsonLines, SCHEMA_VERSION};
 pub use show::{show_human, show_readable, write_trace};

@@ -12,7 +12,7 @@ use super::Sdk;
 use super::answer::{Answer, Ended};
 use super::request::{Attempt, Body};
 use super::tripwire::fence;
-use crate::diff::{Replayed, Row, Shape, Stop, Undecodable, align, replay_trace};
+use crate::diff::{Replayed, Row, Shape, Side, Stop, Undecodable, align, replay_trace};
 use crate::journal::command::{Command, FieldValue};
 use crate::journal::{CommandKind, Compared, Ending, Entries, EntryKind, NotificationKind, Step, Trace};
 use crate::protocol::{Notification, NotificationId, Outcome, decode, decode_notification, encode_notification};
@@ -53,7 +53,7 @@ const FENCES: u32 = 1024;
 
 impl<'j> Tracer<'j> {
     pub fn new(recorded: Entries<'j>, attempt: Attempt, sdk: Sdk) -> Result<Self, Undecodable> {
-        let undecodable = |entry_index: usize| move |source| Undecodable { side: "recorded", entry_index, source };
+        let undecodable = |entry_index: usize| move |source| Undecodable { side: Side::Recorded, entry_index, source };
         let mut results = BTreeMap::new();
         let mut commands = Vec::new();
         let mut signals = Vec::new();
@@ -136,7 +136,8 @@ impl<'j> Tracer<'j> {
         let input = Command { kind: CommandKind::Input, fields: Vec::new(), complete: true };
         steps.push(Step::Command(input));
         for (entry_index, (kind, raw)) in answer.commands.iter().enumerate() {
-            let command = decode(*kind, raw).map_err(|source| Undecodable { side: "replayed", entry_index, source })?;
+            let command =
+                decode(*kind, raw).map_err(|source| Undecodable { side: Side::Replayed, entry_index, source })?;
             steps.push(Step::Command(command));
         }
         let ending = match &answer.ended {
