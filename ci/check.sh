@@ -9,7 +9,7 @@ lines() {
   while IFS= read -r line || [[ -n $line ]]; do
     line=${line%$'\r'}
     if [[ -n ${line//[[:space:]]/} ]]; then
-      arguments+=(${1:+"$1"} "$line")
+      arguments+=("$1$line")
     fi
   done <<< "$2"
 }
@@ -42,7 +42,7 @@ for format in junit sarif html json markdown; do
   rm -f "$reports/${file[$format]}"
   arguments+=(--report "$format=$reports/${file[$format]}")
 done
-lines --against "${INPUT_AGAINST:-}"
+lines --against= "${INPUT_AGAINST:-}"
 lines "" "${INPUT_ARGS:-}"
 arguments+=(--)
 lines "" "${INPUT_JOURNALS:-}"

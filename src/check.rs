@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
 
-use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
+use crate::diff::{
+    Alignment, Lockstep, Replayed, Side, Stop, Undecodable, align, inject, replay_entries, replay_trace,
+};
 use crate::gate::Proof;
 use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
 use crate::report::{Invocation, Judgement, Verdict};
@@ -244,7 +246,7 @@ pub fn load_each(
             left -= 1;
         }
     }
-    for (order, problem) in recorded.lost() {
+    for (order, problem) in recorded.lost().take(usize::try_from(left).unwrap_or(usize::MAX)) {
         let id = ids.id(order);
         let info = InvocationInfo::default();
         if selection.fits(id.as_str(), &info) && !sink(&id, &info, Err(problem.to_string())) {
@@ -268,26 +270,38 @@ impl Checker<'_> {
     fn check_task(&self, worker: &mut Worker<'_>, task: Task) -> Vec<Invocation> {
         let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
         let replays = self.candidate.find_all(&journals);
-        worker.recorded.load([task]);
-        worker.candidate.load(replays.iter().cloned());
+        // A panic is a bug of ours; it costs verdicts, not the run.
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            worker.recorded.load([task]);
+            worker.candidate.load(replays.iter().cloned());
+        }));
+        if loaded.is_err() {
+            return journals.into_iter().map(|(id, _)| self.lost(id, PANICKED.to_owned())).collect();
+        }
         journals
             .into_iter()
             .zip(replays)
             .map(|((id, journal), replay)| {
-                // A panic is a bug of ours; it costs one verdict, not the run.
                 let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay)));
-                checked
-                    .unwrap_or_else(|_| self.lost(id, "checking it failed unexpectedly; please report this".to_owned()))
+                checked.unwrap_or_else(|_| self.lost(id, PANICKED.to_owned()))
             })
             .collect()
     }
 
     fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
+        let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
         let judgement = match entries {
             Err(reason) => Judgement::inconclusive(0, reason),
             Ok(recorded) => {
-                let judgement = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
+                let judged = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
+                let judgement = judged.unwrap_or_else(|undecodable| {
+                    let reason = match undecodable.side {
+                        Side::Recorded => format!("{}: {undecodable}", files.0),
+                        Side::Replayed => format!("the candidate's trace: {}: {undecodable}", files.1),
+                    };
+                    Judgement::inconclusive(recorded.command_count(), reason)
+                });
                 Judgement { path: recorded.path(), ..judgement }
             }
         };
@@ -301,30 +315,29 @@ impl Checker<'_> {
         recorded: Entries<'_>,
         replay: Task,
         info: &InvocationInfo,
-    ) -> Judgement {
+    ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {
-            let mut judgement = check_journal(recorded, replays, info, self.options.redaction);
+            let mut judgement = judge(recorded, replays, info, self.options.redaction)?;
             if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
             {
                 judgement.proof = Some(prove(recorded, *replay, info, id));
             }
-            judgement
+            Ok(judgement)
         };
         if replay.is_empty() {
             let target = if self.candidate.has_templates() { info.target() } else { None };
             let traces = self.candidate.traces(id, target.as_deref());
             let replays: Vec<Replayed<'_>> = traces.iter().map(Replayed::Trace).collect();
-            if replays.is_empty()
-                && let Some(problem) = self.candidate.broken(id)
-            {
-                return Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {problem}"));
+            if let Some(problem) = self.candidate.broken(id) {
+                let reason = format!("the candidate's trace: {problem}");
+                return Ok(Judgement::inconclusive(recorded.command_count(), reason));
             }
             return judge(&replays);
         }
         match candidate.journal(id, replay).entries {
             Ok(replayed) => judge(&[Replayed::Entries(replayed)]),
             Err(reason) => {
-                Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}"))
+                Ok(Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}")))
             }
         }
     }
@@ -333,3 +346,5 @@ impl Checker<'_> {
         Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
 }
+
+const PANICKED: &str = "checking it failed unexpectedly; please report this";

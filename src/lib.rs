@@ -17,6 +17,8 @@
 //! | [`policy`] | `rehearse.toml`: what weighs how much, what is ignored, what was accepted |
 //! | [`gate`] | what a run is held to, and why it did not pass |
 //! | [`report`] | verdicts, summary, groups of one cause |
+//! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
+//! | [`candidate`] | a live candidate: the only part that talks over the network |
 //! | [`check`] | the pipe for one journal, and for millions |
 //! | [`render`] | one file a format |
 //! | [`cli`] | flags in, exit status out |

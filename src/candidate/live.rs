@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::discovery::{DiscoveryError, Manifest};
 use super::http::{Endpoint, HttpError, Invoke};
-use crate::diff::{AddedAwait, Lockstep, Replayed, Stop, Undecodable, align, inject_into, replay_trace};
+use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
@@ -211,6 +211,7 @@ impl Live {
             timeline: Vec::new(),
             proof: None,
         };
+        let violates = matches!(outcome, Outcome::Violates(_));
         let (stop, issued) = match outcome {
             Outcome::Reached => return Ok(judgement(Verdict::Compatible, None)),
             Outcome::Failed { code, message } => {
@@ -229,6 +230,7 @@ impl Live {
                 return Ok(judgement(Verdict::Inconclusive, Some(format!("the candidate: {reason}"))));
             }
             Outcome::Diverges { at, issued } => (Stop::Divergence(at), issued),
+            Outcome::Violates(at) => (Stop::Divergence(at), None),
             Outcome::Awaits { before, run, awaited } => (Stop::Await(AddedAwait { before, run, awaited }), None),
             Outcome::Returned(at) => (Stop::Returned(at), None),
         };
@@ -237,7 +239,11 @@ impl Live {
         } else {
             None
         };
-        let mut judged = judgement(Verdict::Mismatch, None);
+        let mut judged = if violates {
+            judgement(Verdict::Failed, Some("the candidate calls it a violation of the protocol (RT0012)".to_owned()))
+        } else {
+            judgement(Verdict::Mismatch, None)
+        };
         let (trace, cause) = match traced {
             Some((trace, cause)) => {
                 let Lockstep { stop: traced, .. } = replay_trace(recorded, &trace)?;
@@ -336,7 +342,7 @@ fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>) -> Result
     for at in recorded.commands().take(upto) {
         let EntryKind::Command(kind) = recorded.kind(at) else { continue };
         let command = decode(kind, recorded.raw(at)).map_err(|source| Undecodable {
-            side: "recorded",
+            side: Side::Recorded,
             entry_index: at,
             source,
         })?;

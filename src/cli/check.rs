@@ -12,10 +12,10 @@ use super::{Common, Failure, Redact, Select, Status, inputs};
 use crate::candidate::{Live, LiveOptions, check_live};
 use crate::check::{Options, Selection, check};
 use crate::gate::{Gate, Outcome, Proofs};
-use crate::policy::AcceptanceState;
+use crate::policy::{AcceptanceState, Traces};
 use crate::render::SourceFiles;
 use crate::report::{Invocation, Report};
-use crate::source::{Corpus, Ids, Input, Journals, Problem, open};
+use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,7 +70,8 @@ impl Check {
         if journals.contains(&Input::Stdin) && against.contains(&Input::Stdin) {
             return Err(Failure::Usage("journals and candidate can not both come from standard input".to_owned()));
         }
-        let keeper = self.gate.gatekeeper()?;
+        let traces = if live.is_some() { Traces::OfAReplay } else { Traces::OfAnotherRun };
+        let keeper = self.gate.gatekeeper(traces)?;
         let (recorded, candidate, ids) = open(&journals, &against)?;
         warn(&recorded.problems);
         warn(&candidate.problems);
@@ -106,8 +107,8 @@ impl Check {
             Err(Failure::Interrupted) => (None, true),
             Err(failure) => return Err(failure),
         };
-        let problems = recorded.problems.iter().chain(&candidate.problems);
-        run.report.rows_lost = problems.into_iter().any(loses_rows);
+        let mut problems = recorded.problems.iter().chain(&candidate.problems);
+        run.report.rows_lost = problems.any(|problem| problem.lost == Lost::Rows);
         run.cover(live.as_ref(), &recorded, &candidate, &options.selection);
         let status = run.finish(&options.selection, self.gate.accept && !interrupted)?;
         if interrupted { Err(Failure::Interrupted) } else { Ok(status) }
@@ -208,11 +209,6 @@ fn accept(report: &Report, keeper: &Gatekeeper, unacceptable: u64) -> Result<Sta
     }
     let gate = Gate { failing: unacceptable, ..report.gate.clone() };
     Ok(status(&gate))
-}
-
-/// Whether rows are lost of which nobody knows whose they are.
-fn loses_rows(problem: &Problem) -> bool {
-    problem.row.is_some() && problem.invocation.is_none()
 }
 
 fn selects(selection: &Selection, (service, handler): &(String, String)) -> bool {

@@ -38,16 +38,16 @@ impl Init {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::parse;
+    use crate::policy::{Traces, parse};
 
     /// As it is, and with every line that holds a setting in force.
     #[test]
     fn the_template_is_a_policy() {
         let today = "2026-11-22".parse().unwrap();
-        parse(TEMPLATE, today).unwrap();
+        parse(TEMPLATE, today, Traces::OfAReplay).unwrap();
         let lines = TEMPLATE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
         let all: String = lines.flat_map(|line| [line, "\n"]).collect();
         assert_ne!(all, TEMPLATE);
-        parse(&all, today).unwrap();
+        parse(&all, today, Traces::OfAReplay).unwrap();
     }
 }

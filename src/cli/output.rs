@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Color, Common, Failure};
-use crate::render::escaped;
+use crate::render::brief;
 use crate::source::Problem;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -80,7 +80,7 @@ pub fn complain(failure: &Failure) {
         return;
     }
     let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "{RED}error{RED:#}: {}", escaped(&failure.to_string()));
+    let _ = writeln!(stderr, "{RED}error{RED:#}: {}", brief(&failure.to_string()));
 }
 
 /// More of them than this are only counted.
@@ -88,17 +88,17 @@ const PROBLEMS: usize = 20;
 
 /// Says on stderr what could not be read.
 pub fn warn(problems: &[Problem]) {
-    let mut stderr = anstream::stderr().lock();
     for problem in problems.iter().take(PROBLEMS) {
-        let _ = writeln!(stderr, "{YELLOW}warning{YELLOW:#}: {}", escaped(&problem.to_string()));
+        warn_of(&problem.to_string());
     }
     if problems.len() > PROBLEMS {
-        let _ = writeln!(
-            stderr,
-            "{YELLOW}warning{YELLOW:#}: and {} more that could not be read",
-            problems.len() - PROBLEMS
-        );
+        warn_of(&format!("and {} more that could not be read", problems.len() - PROBLEMS));
     }
+}
+
+pub fn warn_of(what: &str) {
+    // Nobody is told when even stderr is gone.
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", brief(what));
 }
 
 /// A bar on stderr, where that is a terminal.

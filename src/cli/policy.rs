@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::Failure;
 use crate::gate::Requirements;
-use crate::policy::{Acceptance, Coverage, Date, GateSettings, Policy, append_acceptances, parse};
+use crate::policy::{Acceptance, Coverage, Date, GateSettings, Policy, Traces, append_acceptances, parse};
 use crate::render::Accept;
 use crate::rules::Level;
 
@@ -88,7 +88,7 @@ pub struct Gatekeeper {
 }
 
 impl GateFlags {
-    pub fn gatekeeper(&self) -> Result<Gatekeeper, Failure> {
+    pub fn gatekeeper(&self, traces: Traces) -> Result<Gatekeeper, Failure> {
         let today = today()?;
         let found = match &self.config {
             Some(file) => Some(file.clone()),
@@ -98,10 +98,10 @@ impl GateFlags {
             // One that is to be written need not be there yet.
             Some(file) if !(self.accept && !file.exists()) => {
                 let text = read(file)?;
-                parse(&text, today)
+                parse(&text, today, traces)
                     .map_err(|error| Failure::Policy { file: file.display().to_string(), reason: error.to_string() })?
             }
-            _ => (Policy::standard(today), GateSettings::default()),
+            _ => (Policy::standard(today, traces), GateSettings::default()),
         };
         let requirements = Requirements {
             fail_on: match self.fail_on {

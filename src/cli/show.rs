@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{Output, OutputFile, warn};
+use super::output::{Output, OutputFile, warn, warn_of};
 use super::{Common, Failure, Redact, Select, Status, inputs};
 use crate::check::load_each;
-use crate::render::{escaped, show_human, show_readable};
+use crate::render::{show_human, show_readable};
 use crate::source::open;
 
 /// Show journals as people read them
@@ -58,7 +58,7 @@ impl Show {
                 (Ok(entries), Format::Json) => show_readable(id, info, entries, redaction, out),
                 (Err(reason), _) => {
                     broken += 1;
-                    eprintln!("warning: {id}: {}", escaped(&reason));
+                    warn_of(&format!("{id}: {reason}"));
                     Ok(())
                 }
             });

@@ -1,7 +1,7 @@
 //! A known divergence, put into what a candidate did: what a check must catch.
 
 use super::align::Replayed;
-use super::lockstep::{Undecodable, decode_command};
+use super::lockstep::{Side, Undecodable, decode_command};
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryBuffer, Step, Trace};
 use crate::protocol::encode;
@@ -51,7 +51,7 @@ pub fn inject_into(recorded: Entries<'_>, salt: u64) -> Result<Option<EntryBuffe
     for at in 0..recorded.len() {
         let kind = recorded.kind(at);
         if at == place {
-            let mut command = decode_command(recorded, at, "recorded")?;
+            let mut command = decode_command(recorded, at, Side::Recorded)?;
             rename(&mut command);
             entries.push(kind, &encode(&command));
         } else {

@@ -46,11 +46,27 @@ pub struct AddedAwait {
     pub awaited: Await,
 }
 
+/// Whose entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Recorded,
+    Replayed,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Recorded => "recorded",
+            Self::Replayed => "replayed",
+        })
+    }
+}
+
 /// An entry that had to be decoded and could not be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{side} entry {entry_index}: {source}")]
 pub struct Undecodable {
-    pub side: &'static str,
+    pub side: Side,
     pub entry_index: usize,
     pub source: DecodeError,
 }
@@ -106,8 +122,8 @@ fn same_command(
         *timing |= seen_timing;
         return Ok(true);
     }
-    let mine = decode_command(recorded, at, "recorded")?;
-    let theirs = decode_command(replayed, their, "replayed")?;
+    let mine = decode_command(recorded, at, Side::Recorded)?;
+    let theirs = decode_command(replayed, their, Side::Replayed)?;
     Ok(replays_as(&mine, &theirs, timing))
 }
 
@@ -129,7 +145,7 @@ fn replays_as(recorded: &Command, replayed: &Command, timing: &mut bool) -> bool
     same
 }
 
-pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: &'static str) -> Result<Command, Undecodable> {
+pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: Side) -> Result<Command, Undecodable> {
     let EntryKind::Command(kind) = entries.kind(at) else { unreachable!("asked for a command's place") };
     protocol::decode(kind, entries.raw(at)).map_err(|source| Undecodable { side, entry_index: at, source })
 }
@@ -155,7 +171,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
         }
         match step {
             Step::Command(command) => {
-                let mine = decode_command(recorded, places[index], "recorded")?;
+                let mine = decode_command(recorded, places[index], Side::Recorded)?;
                 if !replays_as(&mine, command, &mut timing_differs) {
                     stop = Some(Stop::Divergence(index));
                     break;
@@ -211,7 +227,7 @@ impl Results {
         for at in 0..recorded.len() {
             if let EntryKind::Notification(kind) = recorded.kind(at) {
                 let notification = protocol::decode_notification(kind, recorded.raw(at))
-                    .map_err(|source| Undecodable { side: "recorded", entry_index: at, source })?;
+                    .map_err(|source| Undecodable { side: Side::Recorded, entry_index: at, source })?;
                 stored.push_back(notification.id);
             }
         }

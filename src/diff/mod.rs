@@ -9,4 +9,4 @@ pub mod payload;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
 pub use inject::{inject, inject_into};
-pub use lockstep::{AddedAwait, Lockstep, Stop, Undecodable, replay_entries, replay_trace};
+pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::pattern::{PathPattern, Pattern};
-use super::{Acceptance, Date, Ignored, Policy, Scope, tracing_headers};
+use super::{Acceptance, Date, Ignored, Policy, Scope, Traces, tracing_headers};
 use crate::rules::{self, Level};
 
 /// What is wrong with a policy, and where.
@@ -82,18 +82,12 @@ struct File {
     accept: Vec<Accept>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct IgnoreTable {
     paths: Vec<String>,
     headers: Vec<String>,
-    tracing_headers: bool,
-}
-
-impl Default for IgnoreTable {
-    fn default() -> Self {
-        Self { paths: Vec::new(), headers: Vec::new(), tracing_headers: true }
-    }
+    tracing_headers: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,7 +116,7 @@ struct Accept {
 }
 
 /// The policy and the settings in the text of a `rehearse.toml`.
-pub fn parse(text: &str, today: Date) -> Result<(Policy, GateSettings), PolicyError> {
+pub fn parse(text: &str, today: Date, traces: Traces) -> Result<(Policy, GateSettings), PolicyError> {
     let file: File = toml::from_str(text).map_err(|error| {
         let message = suggest(error.message());
         match error.span() {
@@ -131,7 +125,7 @@ pub fn parse(text: &str, today: Date) -> Result<(Policy, GateSettings), PolicyEr
         }
     })?;
     let mut headers: Vec<Pattern> = file.ignore.headers.iter().map(|name| Pattern::header(name)).collect();
-    if file.ignore.tracing_headers {
+    if file.ignore.tracing_headers.unwrap_or(traces == Traces::OfAnotherRun) {
         headers.extend(tracing_headers());
     }
     let mut scopes = Vec::new();
@@ -240,12 +234,12 @@ mod tests {
     }
 
     fn wrong(text: &str) -> String {
-        parse(text, today()).unwrap_err().to_string()
+        parse(text, today(), Traces::OfAnotherRun).unwrap_err().to_string()
     }
 
     #[test]
     fn everything_there_is() {
-        let (policy, settings) = parse(include_str!("everything.toml"), today()).unwrap();
+        let (policy, settings) = parse(include_str!("everything.toml"), today(), Traces::OfAReplay).unwrap();
         assert_eq!(settings.fail_on, Some(Level::Warn));
         assert_eq!(settings.require_coverage, Some(Coverage::Percent(80)));
         assert_eq!(settings.handlers, [("Order".to_owned(), "process".to_owned())]);

@@ -36,6 +36,15 @@ pub const TRACING_HEADERS: [&str; 14] = [
     "sentry-trace",
 ];
 
+/// Where the candidate's steps come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traces {
+    /// From files: the candidate's own journals, say. Its tracing headers are those of that run.
+    OfAnotherRun,
+    /// From a live candidate that was given the recorded headers: one that differs all the same gets stuck.
+    OfAReplay,
+}
+
 /// Everything that `rehearse.toml` says of findings.
 #[derive(Debug)]
 pub struct Policy {
@@ -63,12 +72,13 @@ struct Ignored {
 }
 
 impl Policy {
-    /// Without a file: every rule has its own level, and tracing headers are ignored.
-    pub fn standard(today: Date) -> Self {
+    /// Without a file: every rule has its own level, and tracing headers are ignored where that is right.
+    pub fn standard(today: Date, traces: Traces) -> Self {
+        let headers = if traces == Traces::OfAnotherRun { tracing_headers() } else { Vec::new() };
         Self {
             levels: BTreeMap::new(),
             scopes: Vec::new(),
-            ignored: Ignored { paths: Vec::new(), headers: tracing_headers() },
+            ignored: Ignored { paths: Vec::new(), headers },
             acceptances: Vec::new(),
             today,
         }

@@ -52,6 +52,18 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// More of a text than this is more than a person reads in one line.
+const LONGEST: usize = 1000;
+
+/// The text for a line that a person reads: escaped, and its beginning only where it is very long.
+pub fn brief(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return escaped(text);
+    }
+    let begins = &text[..text.floor_char_boundary(LONGEST)];
+    format!("{}… ({} bytes)", escaped(begins), text.len()).into()
+}
+
 /// Writes JSON in which such characters are escaped too: a terminal may be what reads it, or a CI system.
 pub fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, Plain);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Render, SourceFiles, escaped, words};
+use super::{Render, SourceFiles, brief, words};
 use crate::gate::Outcome;
 use crate::journal::InvocationInfo;
 use crate::report::{Invocation, Report, Verdict};
@@ -61,12 +61,12 @@ impl GitHub {
         for group in report.groups().into_iter().filter(|group| group.is_unexplained()) {
             let example = &group.example;
             let count = words::count(group.count, "invocation");
-            let reason = escaped(example.reason.as_deref().unwrap_or_default());
+            let reason = brief(example.reason.as_deref().unwrap_or_default());
             annotations.push(Annotation {
                 command: if group.verdict == Verdict::Failed { "error" } else { "warning" },
                 file: file(&example.info),
                 title: format!("{}: {}", group.verdict.name(), words::handler_of(&example.info)),
-                message: format!("{reason} ({count}, first {})", escaped(ids.id(example.order).as_str())),
+                message: format!("{reason} ({count}, first {})", brief(ids.id(example.order).as_str())),
             });
         }
         for tally in report.fingerprints() {
@@ -88,7 +88,7 @@ impl GitHub {
                 message: format!(
                     "{} ({count}, first {})\nTo do: {advice}",
                     words::one_line(finding),
-                    escaped(first.as_str())
+                    brief(first.as_str())
                 ),
             });
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Render, SourceFiles, escaped, words, write_json};
+use super::{Render, SourceFiles, brief, words, write_json};
 use crate::journal::InvocationInfo;
 use crate::report::{Invocation, Report, Verdict};
 use crate::rules::Level;
@@ -57,7 +57,7 @@ impl Render for GitLab {
                     "{}: {} ({count}, first {})",
                     words::handler_of(&tally.info),
                     words::one_line(finding),
-                    escaped(ids.id(tally.order).as_str())
+                    brief(ids.id(tally.order).as_str())
                 ),
                 check_name: finding.rule,
                 fingerprint: finding.fingerprint.clone(),
@@ -69,7 +69,7 @@ impl Render for GitLab {
             let example = &group.example;
             let failed = group.verdict == Verdict::Failed;
             let count = words::count(group.count, "invocation");
-            let reason = escaped(example.reason.as_deref().unwrap_or_default());
+            let reason = brief(example.reason.as_deref().unwrap_or_default());
             issues.push(Issue {
                 description: format!("{}: {reason} ({count})", words::handler_of(&example.info)),
                 check_name: group.verdict.name(),

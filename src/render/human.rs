@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Render, escaped, words};
+use super::{Render, brief, escaped, words};
 use crate::gate::{Outcome, Reason};
 use crate::policy::AcceptanceState;
 use crate::report::{Group, Invocation, Report, Verdict};
@@ -74,11 +74,11 @@ fn write_heading(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io:
         write!(out, " {DIM}(excused){DIM:#}")?;
     }
     if let Some(target) = invocation.info.target() {
-        write!(out, "  {BOLD}{}{BOLD:#}", escaped(&target))?;
+        write!(out, "  {BOLD}{}{BOLD:#}", brief(&target))?;
     }
-    write!(out, "  {}", escaped(ids.id(invocation.order).as_str()))?;
+    write!(out, "  {}", brief(ids.id(invocation.order).as_str()))?;
     if let Some(deployment) = &invocation.info.deployment {
-        write!(out, "  {DIM}{}{DIM:#}", escaped(deployment))?;
+        write!(out, "  {DIM}{}{DIM:#}", brief(deployment))?;
     }
     writeln!(out)
 }
@@ -87,7 +87,7 @@ fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> 
     let example = &group.example;
     write_heading(example, ids, out)?;
     if let Some(reason) = &example.reason {
-        writeln!(out, "  {}", escaped(reason))?;
+        writeln!(out, "  {}", brief(reason))?;
     }
     if group.excused {
         write_wrapped("  excused: ", &words::excuses(example), out)?;
@@ -118,8 +118,8 @@ fn write_others(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()>
             .map(|(order, target)| {
                 let id = ids.id(*order);
                 target.as_deref().map_or_else(
-                    || escaped(id.as_str()).into_owned(),
-                    |target| format!("{} {}", escaped(target), escaped(id.as_str())),
+                    || brief(id.as_str()).into_owned(),
+                    |target| format!("{} {}", brief(target), brief(id.as_str())),
                 )
             })
             .collect();
@@ -159,7 +159,7 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
         writeln!(out, "  cause: {cause}")?;
     }
     for hint in &finding.hints {
-        writeln!(out, "  hint:  {}", escaped(hint))?;
+        writeln!(out, "  hint:  {}", brief(hint))?;
     }
     if let Some(rule) = rules::find(finding.rule).filter(|_| !later) {
         write_wrapped("  next:  ", &rule.advice(), out)?;
@@ -235,9 +235,9 @@ fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()
             if *count == 1 { "1 invocation".to_owned() } else { format!("{} invocations", number_u64(*count)) };
         write!(out, "{CYAN}note{CYAN:#}  {BOLD}{rule}{BOLD:#} in {invocations}, first ")?;
         if let Some(target) = example.info.target() {
-            write!(out, "{}, ", escaped(&target))?;
+            write!(out, "{}, ", brief(&target))?;
         }
-        write!(out, "{}, at command {}", escaped(ids.id(example.order).as_str()), first.command_index)?;
+        write!(out, "{}, at command {}", brief(ids.id(example.order).as_str()), first.command_index)?;
         if let Some(change) = first.changes.first() {
             write!(out, "\n      {}", shifted(change))?;
         }

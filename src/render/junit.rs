@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Render, escaped, words};
+use super::{Render, brief, words};
 use crate::gate::Outcome;
 use crate::report::{HandlerName, Invocation, Report, Verdict};
 use crate::source::Ids;
@@ -19,9 +19,9 @@ pub struct JUnit {
 impl Render for JUnit {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
         let id = ids.id(invocation.order);
-        let id = escaped(id.as_str());
+        let id = brief(id.as_str());
         let name = match invocation.info.target() {
-            Some(target) => format!("{} {id}", escaped(&target)),
+            Some(target) => format!("{} {id}", brief(&target)),
             None => id.into_owned(),
         };
         let mut case = TestCase::new(name, status(invocation));
@@ -56,7 +56,7 @@ fn without_skipped(text: &str) -> String {
 }
 
 fn status(invocation: &Invocation) -> TestCaseStatus {
-    let reason = || escaped(invocation.reason.as_deref().unwrap_or_default()).into_owned();
+    let reason = || brief(invocation.reason.as_deref().unwrap_or_default()).into_owned();
     match invocation.verdict {
         Verdict::Inconclusive => unsuccessful(NonSuccessKind::Error, "inconclusive", reason()),
         Verdict::Mismatch | Verdict::Failed if !invocation.fails => {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::words::line;
-use super::{Render, escaped, human, words};
+use super::{Render, brief, escaped, human, words};
 use crate::gate::Outcome;
 use crate::report::{Group, Invocation, Report, Verdict};
 use crate::source::Ids;
@@ -84,7 +84,7 @@ fn group_text(group: &Group, ids: &Ids) -> String {
     }
     let shown = match (group.verdict, &example.reason) {
         (Verdict::Mismatch, _) | (_, None) => words::block(example),
-        (_, Some(reason)) => escaped(reason).into_owned(),
+        (_, Some(reason)) => brief(reason).into_owned(),
     };
     text.push_str(&fenced(&shown));
     text

@@ -19,7 +19,7 @@ mod words;
 use std::io::{self, Write};
 
 pub use accept::Accept;
-pub use escape::{escaped, write_json};
+pub use escape::{brief, escaped, write_json};
 pub use github::GitHub;
 pub use gitlab::GitLab;
 pub use html::Html;

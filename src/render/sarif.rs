@@ -10,7 +10,7 @@ use serde_sarif::sarif::{
     ResultLevel, Run, RunAutomationDetails, Sarif as Document, Suppression, Tool, ToolComponent,
 };
 
-use super::{Render, SourceFiles, escaped, words, write_json};
+use super::{Render, SourceFiles, brief, escaped, words, write_json};
 use crate::gate::Outcome;
 use crate::journal::InvocationInfo;
 use crate::report::{FingerprintTally, Group, Invocation, Report, Verdict};
@@ -65,7 +65,7 @@ impl Sarif {
             "{}: {}. First in {}; {} in all. To do: {advice}.",
             words::handler_of(&tally.info),
             words::one_line(finding),
-            escaped(ids.id(tally.order).as_str()),
+            brief(ids.id(tally.order).as_str()),
             words::count(tally.count, "invocation"),
         );
         let result = SarifResult::builder()
@@ -92,8 +92,8 @@ impl Sarif {
         let text = format!(
             "{}: {}. First in {}; {} in all.",
             words::handler_of(&example.info),
-            escaped(example.reason.as_deref().unwrap_or_default()),
-            escaped(ids.id(example.order).as_str()),
+            brief(example.reason.as_deref().unwrap_or_default()),
+            brief(ids.id(example.order).as_str()),
             words::count(group.count, "invocation"),
         );
         SarifResult::builder()
@@ -159,7 +159,7 @@ fn run_invocation(report: &Report, groups: &[&Group]) -> RunInvocation {
     };
     let undecided = report.gate.undecided.iter().map(|reason| notification("error", reason.to_string()));
     let inconclusive = groups.iter().filter(|group| group.verdict == Verdict::Inconclusive).map(|group| {
-        let reason = escaped(group.example.reason.as_deref().unwrap_or_default()).into_owned();
+        let reason = brief(group.example.reason.as_deref().unwrap_or_default()).into_owned();
         notification("warning", format!("{} inconclusive: {reason}", words::count(group.count, "invocation")))
     });
     RunInvocation::builder()

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{escaped, write_json};
+use super::{brief, escaped, write_json};
 use crate::journal::{
     Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
 };
 use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
 use crate::rules::Redaction;
-use crate::source::readable::{Payload, command_object, notification_object};
+use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -30,9 +30,9 @@ pub fn show_human(
     redaction: Redaction,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    write!(out, "{BOLD}{}{BOLD:#}", escaped(id.as_str()))?;
+    write!(out, "{BOLD}{}{BOLD:#}", brief(id.as_str()))?;
     for part in [info.target(), info.status.clone(), info.deployment.clone()].into_iter().flatten() {
-        write!(out, "  {}", escaped(&part))?;
+        write!(out, "  {}", brief(&part))?;
     }
     writeln!(out, "\n{DIM}{} entries, {} commands{DIM:#}\n", entries.len(), entries.command_count())?;
     writeln!(out, "{DIM}command entry{DIM:#}")?;
@@ -45,7 +45,7 @@ pub fn show_human(
                 write!(out, "{index:>7} {DIM}{at:>5}{DIM:#}  ")?;
                 match decode(kind, entries.raw(at)) {
                     Ok(command) => shown.command(&command, &results, out)?,
-                    Err(error) => writeln!(out, "{RED}{}{RED:#}", escaped(&error.to_string()))?,
+                    Err(error) => writeln!(out, "{RED}{}{RED:#}", brief(&error.to_string()))?,
                 }
                 index += 1;
             }
@@ -59,16 +59,9 @@ pub fn show_human(
                         NotificationId::NamedSignal(name) => format!("signal {name:?}"),
                         NotificationId::Completion(_) => unreachable!("matched above"),
                     };
-                    writeln!(
-                        out,
-                        "        {DIM}{at:>5}{DIM:#}  {} {}",
-                        escaped(&name),
-                        shown.outcome(outcome.as_ref())
-                    )?;
+                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {} {}", brief(&name), shown.outcome(outcome.as_ref()))?;
                 }
-                Err(error) => {
-                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", escaped(&error.to_string()))?
-                }
+                Err(error) => writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", brief(&error.to_string()))?,
             },
         }
     }
@@ -99,7 +92,7 @@ struct Shown {
 
 impl Shown {
     fn command(&self, command: &Command, results: &Results, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{}", escaped(&describe(command)))?;
+        write!(out, "{}", brief(&describe(command)))?;
         for name in ["parameter", "value", "completion_value"] {
             let read = matches!(command.kind, CommandKind::GetEagerState | CommandKind::GetEagerStateKeys);
             if let Some(FieldValue::Bytes(payload)) = command.get(name).filter(|_| !read) {
@@ -147,7 +140,7 @@ impl Shown {
             Some(Outcome::Failure(failure)) => {
                 format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
             }
-            Some(Outcome::InvocationId(id)) => escaped(id).into_owned(),
+            Some(Outcome::InvocationId(id)) => brief(id).into_owned(),
             Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
         }
     }
@@ -185,36 +178,35 @@ pub fn show_readable(
     redaction: Redaction,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let entry = |at: usize| -> Result<Value, DecodeError> {
-        let mut object = match entries.kind(at) {
+    let decoded = |at: usize| -> Result<Map<String, Value>, DecodeError> {
+        Ok(match entries.kind(at) {
             EntryKind::Command(kind) => command_object(&decode(kind, entries.raw(at))?),
             EntryKind::Notification(kind) => notification_object(kind, &decode_notification(kind, entries.raw(at))?),
-        };
-        if redaction == Redaction::Hidden {
-            const PAYLOADS: [&str; 6] =
-                ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
-            let is_payload = |key: &str| {
-                PAYLOADS
-                    .iter()
-                    .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
-            };
-            object.retain(|key, _| !is_payload(key));
-        }
-        Ok(Value::Object(object))
+        })
     };
     let entries: Vec<Value> = (0..entries.len())
         .map(|at| {
-            // What can not be decoded is kept as it is.
-            entry(at).unwrap_or_else(|_| {
-                let (key, name) = match entries.kind(at) {
-                    EntryKind::Command(kind) => ("command", kind.name()),
-                    EntryKind::Notification(kind) => ("notification", kind.name()),
-                };
-                json!({ key: name, "raw": hex_simd::encode_to_string(entries.raw(at), hex_simd::AsciiCase::Lower) })
-            })
+            let (kind, raw) = (entries.kind(at), entries.raw(at));
+            let (key, name) = match kind {
+                EntryKind::Command(kind) => ("command", kind.name()),
+                EntryKind::Notification(kind) => ("notification", kind.name()),
+            };
+            match (decoded(at), redaction) {
+                (Ok(object), Redaction::Hidden) => without_payloads(object).into(),
+                (Err(_), Redaction::Hidden) => json!({ key: name }),
+                (Ok(object), Redaction::Shown)
+                    if entry_bytes(&object).is_some_and(|(own, bytes)| own == kind && bytes == raw) =>
+                {
+                    object.into()
+                }
+                // What would not read back as it was is kept as it is.
+                (_, Redaction::Shown) => {
+                    json!({ key: name, "raw": hex_simd::encode_to_string(raw, hex_simd::AsciiCase::Lower) })
+                }
+            }
         })
         .collect();
-    let mut object = serde_json::Map::new();
+    let mut object = Map::new();
     object.insert("id".to_owned(), id.as_str().into());
     for (key, value) in
         [("target", info.target()), ("deployment", info.deployment.clone()), ("status", info.status.clone())]
@@ -232,6 +224,15 @@ pub fn show_readable(
     writeln!(out)
 }
 
+fn without_payloads(mut object: Map<String, Value>) -> Map<String, Value> {
+    const PAYLOADS: [&str; 6] = ["value", "parameter", "completion_value", "failure", "completion_failure", "headers"];
+    let is_payload = |key: &str| {
+        PAYLOADS.iter().any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+    };
+    object.retain(|key, _| !is_payload(key));
+    object
+}
+
 /// A candidate's trace in the readable form, on one line. Nothing is left out of its commands.
 pub fn write_trace(id: &InvocationId, info: &InvocationInfo, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     let entries: Vec<Value> = trace
@@ -246,7 +247,7 @@ pub fn write_trace(id: &InvocationId, info: &InvocationInfo, trace: &Trace, out:
             } }),
         })
         .collect();
-    let mut object = serde_json::Map::new();
+    let mut object = Map::new();
     object.insert("id".to_owned(), id.as_str().into());
     if let Some(target) = info.target() {
         object.insert("target".to_owned(), target.into());

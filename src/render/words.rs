@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{escaped, human};
+use super::{brief, escaped, human};
 use crate::journal::InvocationInfo;
 use crate::report::{HandlerName, Invocation};
 use crate::rules::{Excuse, Finding};
@@ -10,14 +10,18 @@ use crate::rules::{Excuse, Finding};
 /// Values are cut to this many characters where they share a line.
 const LONGEST_VALUE: usize = 60;
 
+/// So are steps and paths.
+const LONGEST_STEP: usize = 160;
+
 /// `command 5: call Stock/reserve, parameter.qty 2 → 3`.
 pub fn one_line(finding: &Finding) -> String {
     let at = finding.command_index;
     let row = finding.context.iter().find(|row| row.differs);
-    let recorded = row.and_then(|row| row.recorded.as_deref()).map(escaped);
-    let replayed = row.and_then(|row| row.replayed.as_deref()).map(escaped);
+    let step = |text: &str| cut(&escaped(text), LONGEST_STEP);
+    let recorded = row.and_then(|row| row.recorded.as_deref()).map(step);
+    let replayed = row.and_then(|row| row.replayed.as_deref()).map(step);
     let what = match (recorded, replayed) {
-        (Some(recorded), Some(replayed)) if recorded == replayed => recorded.into_owned(),
+        (Some(recorded), Some(replayed)) if recorded == replayed => recorded,
         (Some(recorded), Some(replayed)) => format!("recorded {recorded}, replayed {replayed}"),
         (Some(recorded), None) => format!("recorded {recorded}, not replayed"),
         (None, Some(replayed)) => format!("replayed {replayed}, not recorded"),
@@ -29,7 +33,7 @@ pub fn one_line(finding: &Finding) -> String {
             None => "(absent)".to_owned(),
             Some(value) => cut(&escaped(&value.to_string()), LONGEST_VALUE),
         };
-        let path = escaped(&change.path);
+        let path = cut(&escaped(&change.path), LONGEST_STEP);
         line.push_str(&format!(", {path} {} → {}", value(&change.recorded), value(&change.replayed)));
     }
     match finding.changes.len() {
@@ -75,7 +79,7 @@ pub fn excuses(invocation: &Invocation) -> String {
 
 pub fn handler(name: &HandlerName) -> String {
     match name {
-        Some((service, handler)) => escaped(&format!("{service}/{handler}")).into_owned(),
+        Some((service, handler)) => brief(&format!("{service}/{handler}")).into_owned(),
         None => "handlers unknown".to_owned(),
     }
 }

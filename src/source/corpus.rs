@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::arrow::{ArrowError, RunId, Runs};
+use super::arrow::{RunId, Runs};
 use super::ids::Ids;
 use super::input::{Files, Input, Problem, Role, SourceError, SourceFile};
 use crate::journal::{IdOrder, InvocationInfo, Trace};
@@ -71,21 +71,27 @@ struct Indexed {
 }
 
 impl Indexed {
-    fn read(files: Files) -> Result<Self, SourceError> {
+    fn read(mut files: Files) -> Self {
         let mut runs = Vec::new();
         for file in &files.files {
-            let failed = |error: ArrowError| SourceError::Format { path: file.name.clone(), reason: error.to_string() };
-            runs.push(file.segment.runs().map_err(failed)?);
+            let mut found = Vec::new();
+            for batch in file.segment.runs() {
+                match batch {
+                    Ok(runs) => found.push(runs),
+                    Err(broken) => files.problems.push(Problem::broken_batch(&file.name, &file.segment, broken)),
+                }
+            }
+            runs.push(found);
         }
-        Ok(Self { files, runs })
+        Self { files, runs }
     }
 }
 
 /// Reads recorded journals and a candidate's traces, with one order of ids for both.
 pub fn open(recorded: &[Input], candidate: &[Input]) -> Result<(Corpus, Corpus, Ids), SourceError> {
     let (recorded, candidate) = rayon::join(
-        || Files::open(recorded, Role::Recorded).and_then(Indexed::read),
-        || Files::open(candidate, Role::Candidate).and_then(Indexed::read),
+        || Files::open(recorded, Role::Recorded).map(Indexed::read),
+        || Files::open(candidate, Role::Candidate).map(Indexed::read),
     );
     let (recorded, candidate) = (recorded?, candidate?);
     let ids = ids_of([&recorded, &candidate]);

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{SpooledData, SpooledTempFile};
 
-use super::arrow::{ArrowError, ArrowWriter, Opened, RowRef, RunId, Segment, Store, WriteError, convert};
-use super::json::{Item, Row, read_rows};
+use super::arrow::{
+    ArrowError, ArrowWriter, BrokenBatch, Converted, Cut, Opened, RowRef, RunId, Segment, Store, WriteError, convert,
+};
+use super::json::{End, Item, Row, read_rows};
 use super::readable::Readable;
-use crate::journal::{InvocationInfo, Trace};
+use crate::journal::{EntryKind, InvocationInfo, Trace};
 
 /// What to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,9 @@ pub enum SourceError {
     Io { path: String, source: io::Error },
     #[error("could not read {path}: {reason}")]
     Format { path: String, reason: String },
+    /// It is well, perhaps, but no journals.
+    #[error("could not read {path}: {reason}")]
+    Foreign { path: String, reason: String },
 }
 
 /// Something that could not be read while the rest could.
@@ -44,6 +49,47 @@ pub struct Problem {
     /// The invocation it belongs to, where that can be told.
     pub invocation: Option<String>,
     pub reason: String,
+    pub lost: Lost,
+}
+
+/// What a problem costs beyond the invocation that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lost {
+    Nothing,
+    /// Rows of which nobody knows whose they are: what was checked may not be all there is.
+    Rows,
+}
+
+impl Problem {
+    /// A row that can not be read. Whose it is may be known.
+    fn row(file: &str, row: u64, invocation: Option<String>, reason: impl Into<String>) -> Self {
+        let lost = if invocation.is_some() { Lost::Nothing } else { Lost::Rows };
+        Self { file: file.to_owned(), row: Some(row), invocation, reason: reason.into(), lost }
+    }
+
+    /// A file that can not be read.
+    fn file(file: &str, reason: impl Into<String>, lost: Lost) -> Self {
+        Self { file: file.to_owned(), row: None, invocation: None, reason: reason.into(), lost }
+    }
+
+    /// A file that can not be read behind this row, which belongs to `invocation`.
+    fn cut(file: &str, rows: u64, invocation: Option<String>, reason: &str) -> Self {
+        let reason = match &invocation {
+            Some(_) => format!("{reason}; this, its last journal, may lack entries"),
+            None => reason.to_owned(),
+        };
+        let row = Some(rows).filter(|rows| *rows > 0);
+        Self { file: file.to_owned(), row, invocation, reason, lost: Lost::Rows }
+    }
+
+    pub(super) fn broken_batch(file: &str, segment: &Segment, broken: BrokenBatch) -> Self {
+        Self::row(
+            file,
+            segment.row_number(broken.batch, 0),
+            None,
+            format!("from here on a batch of rows is lost: {}", broken.reason),
+        )
+    }
 }
 
 impl std::fmt::Display for Problem {
@@ -113,23 +159,37 @@ impl Files {
         for path in paths {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             let symlink = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
-            if hidden {
+            // A link to a directory may lead back up here.
+            if hidden || (symlink && path.is_dir()) {
                 continue;
             }
-            if path.is_dir() {
-                // A link may lead back up here.
-                if !symlink {
-                    self.open_directory(&path, role)?;
-                }
-            } else if let Err(error) = self.open_file(&path, role) {
-                let reason = match error {
-                    SourceError::Io { source, .. } => source.to_string(),
-                    SourceError::Format { reason, .. } => reason,
+            if let Err(error) = self.open_found(&path, role) {
+                let (reason, lost) = match error {
+                    SourceError::Io { source, .. } => (source.to_string(), Lost::Rows),
+                    SourceError::Format { reason, .. } => (reason, Lost::Rows),
+                    SourceError::Foreign { reason, .. } => (reason, Lost::Nothing),
                 };
-                self.problems.push(Problem { file: path.display().to_string(), row: None, invocation: None, reason });
+                self.problems.push(Problem::file(&path.display().to_string(), reason, lost));
             }
         }
         Ok(())
+    }
+
+    /// Something met in a directory.
+    fn open_found(&mut self, path: &Path, role: Role) -> Result<(), SourceError> {
+        let name = || path.display().to_string();
+        let metadata = std::fs::metadata(path).map_err(|source| SourceError::Io { path: name(), source })?;
+        if metadata.is_dir() {
+            self.open_directory(path, role)
+        } else if metadata.is_file() {
+            self.open_file(path, role)
+        } else {
+            // A pipe that nobody writes to would be waited for.
+            Err(SourceError::Foreign {
+                path: name(),
+                reason: "it is a pipe, a socket or a device: name it to have it read".to_owned(),
+            })
+        }
     }
 
     fn open_file(&mut self, path: &Path, role: Role) -> Result<(), SourceError> {
@@ -150,15 +210,13 @@ impl Files {
         let format = |reason: String| SourceError::Format { path: name.to_owned(), reason };
         match Format::of(&store).map_err(io)? {
             Format::Empty => {
-                self.problems.push(Problem {
-                    file: name.to_owned(),
-                    row: None,
-                    invocation: None,
-                    reason: "it is empty".to_owned(),
-                });
+                self.problems.push(Problem::file(name, "it is empty", Lost::Nothing));
                 Ok(())
             }
-            Format::Unknown => Err(format("it is neither Arrow IPC nor JSON".to_owned())),
+            Format::Unknown => Err(SourceError::Foreign {
+                path: name.to_owned(),
+                reason: "it is neither Arrow IPC nor JSON".to_owned(),
+            }),
             Format::Arrow => match Segment::open(store).map_err(|error| format(error.to_string()))? {
                 Opened::Segment(segment) => {
                     self.take_segment(name, *segment).map_err(|error| format(error.to_string()))
@@ -170,30 +228,33 @@ impl Files {
     }
 
     fn take_segment(&mut self, name: &str, segment: Segment) -> Result<(), ArrowError> {
-        if let Some(missing) = segment.missing_column() {
-            // Ids with no index: rows of sys_invocation.
-            if missing != "index" {
-                return Err(ArrowError::MissingColumn(missing));
-            }
-            for runs in segment.runs()? {
-                for (id, row, _) in runs.runs {
-                    let info =
-                        segment.info(runs.batch, row).map_err(|error| ArrowError::Malformed(error.to_string()))?;
-                    self.info.push((id.text(), info));
-                }
-            }
-            return Ok(());
+        if let Some(cut) = &segment.cut {
+            let last = segment.last_id().map(RunId::text);
+            self.problems.push(Problem::cut(name, segment.rows(), last, &cut.to_string()));
         }
-        if segment.truncated {
-            let last = segment.last_id()?.map(RunId::text);
-            let cut = match &last {
-                Some(_) => "the file is cut off in the middle of a batch; this, its last journal, may lack entries",
-                None => "the file is cut off before its first batch ends",
-            };
-            let row = Some(segment.rows()).filter(|rows| *rows > 0);
-            self.problems.push(Problem { file: name.to_owned(), row, invocation: last, reason: cut.to_owned() });
+        if segment.is_info() {
+            return self.take_info(name, &segment);
+        }
+        if let Some(missing) = segment.missing_column() {
+            return Err(ArrowError::MissingColumn(missing));
         }
         self.files.push(SourceFile { name: name.to_owned(), segment });
+        Ok(())
+    }
+
+    fn take_info(&mut self, name: &str, segment: &Segment) -> Result<(), ArrowError> {
+        for batch in segment.runs() {
+            match batch {
+                Ok(runs) => {
+                    for (id, row, _) in runs.runs {
+                        let info =
+                            segment.info(runs.batch, row).map_err(|error| ArrowError::Malformed(error.to_string()))?;
+                        self.info.push((id.text(), info));
+                    }
+                }
+                Err(broken) => self.problems.push(Problem::broken_batch(name, segment, broken)),
+            }
+        }
         Ok(())
     }
 
@@ -203,57 +264,77 @@ impl Files {
         let mut rows = 0;
         let converted = convert(store, |row, info| {
             rows += 1;
-            last = Some(row.id.to_owned());
-            if row.index == u32::MAX && row.entry_type.is_empty() {
-                self.info.push((row.id.to_owned(), info.clone()));
-            } else {
-                spool.push(row, info);
+            match row {
+                Ok(Converted::Entry(row)) => {
+                    last = Some(row.id.to_owned());
+                    self.take_entry(row, info, &mut spool);
+                }
+                Ok(Converted::Invocation(id)) => self.info.push((id.to_owned(), info.clone())),
+                Err(bad) => self.problems.push(Problem::row(name, rows, bad.id.map(str::to_owned), bad.reason)),
             }
         });
-        if let Err(error) = converted {
-            if rows == 0 {
+        let cut = match converted {
+            Ok(cut) => cut,
+            Err(error) if rows == 0 => {
                 return Err(SourceError::Format { path: name.to_owned(), reason: error.to_string() });
             }
-            let reason = format!(
-                "the file could not be read to its end ({error}); this, the last journal read, may lack entries"
-            );
-            self.problems.push(Problem { file: name.to_owned(), row: Some(rows), invocation: last, reason });
+            Err(error) => Some(Cut::Broken(error)),
+        };
+        if let Some(cut) = cut {
+            self.problems.push(Problem::cut(name, rows, last, &cut.to_string()));
         }
         self.take_spool(spool)
     }
 
+    /// A row on its way into the spool. Only a few rows tell of their invocation there, so what comes late is kept here.
+    fn take_entry(&mut self, row: RowRef<'_>, info: &InvocationInfo, spool: &mut Spool) {
+        if let Some((id, info)) = spool.push(row, info) {
+            self.info.push((id, info));
+        }
+    }
+
     fn take_json(&mut self, name: &str, store: &Store, role: Role) -> Result<(), SourceError> {
         let mut spool = Spool::new(name);
+        let before = self.problems.len();
         let mut taken = 0u64;
+        let mut last = None;
+        let mut torn_last = false;
         let reader = BufReader::with_capacity(256 << 10, StoreReader { store, at: 0 });
         let mut first_bad = None;
-        read_rows(reader, |line, item| {
-            let problem = |invocation: Option<String>, reason: String| Problem {
-                file: name.to_owned(),
-                row: Some(line),
-                invocation,
-                reason,
-            };
-            match item {
-                Item::Bad { reason, text } => {
-                    first_bad.get_or_insert_with(|| reason.clone());
-                    self.problems.push(problem(find_id(text), format!("it is no JSON row: {reason}")));
+        let end = read_rows(reader, |number, item| match item {
+            Item::Bad { reason, text } => {
+                torn_last = true;
+                first_bad.get_or_insert_with(|| reason.clone());
+                let mut problem = Problem::row(name, number, find_id(text), format!("it is no JSON row: {reason}"));
+                if text.windows(5).filter(|window| *window == b"\"id\":").count() > 1 {
+                    problem.lost = Lost::Rows;
                 }
-                Item::Row(row, text) => {
-                    taken += 1;
-                    let id = row.id.as_deref().map(str::to_owned);
-                    if let Err(reason) = self.take_row(*row, text, role, &mut spool) {
-                        self.problems.push(problem(id, reason));
-                    }
+                self.problems.push(problem);
+            }
+            Item::Row(row, text) => {
+                taken += 1;
+                torn_last = false;
+                let id = row.id.as_deref().map(str::to_owned);
+                if let Err(reason) = self.take_row(*row, text, role, &mut spool) {
+                    self.problems.push(Problem::row(name, number, id.clone(), reason));
                 }
+                last = id;
             }
         })
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
         if let (0, Some(reason)) = (taken, first_bad) {
-            return Err(SourceError::Format {
+            self.problems.truncate(before);
+            return Err(SourceError::Foreign {
                 path: name.to_owned(),
                 reason: format!("it is neither Arrow IPC nor JSON rows ({reason})"),
             });
+        }
+        if end == End::Missing {
+            match self.problems.last_mut() {
+                // The row that was cut through says whose it is.
+                Some(problem) if torn_last && problem.invocation.is_some() => problem.lost = Lost::Rows,
+                _ => self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string())),
+            }
         }
         self.take_spool(spool)
     }
@@ -271,18 +352,31 @@ impl Files {
             }
             return Err(format!("it has no {}", if row.index.is_none() { "index" } else { "entry_type" }));
         };
-        let raw = row.raw.as_deref().unwrap_or_default();
+        let raw = row.raw.as_deref().ok_or("it has no raw")?;
         let index = u32::try_from(index.get()).map_err(|_| format!("index {} is too large", index.get()))?;
         let version = row.version.map_or(2, |version| u32::try_from(version.get()).unwrap_or(u32::MAX));
+        // Journals of version 1 have other types; they are refused by their version.
+        if version > 1 && EntryKind::from_entry_type(entry_type).is_none() {
+            return Err(format!("unknown entry type {entry_type:?}"));
+        }
         if raw.len() % 2 == 1 {
             return Err(format!("raw has an odd number of hex digits ({})", raw.len()));
         }
-        spool.push_hex(RowRef { id, index, entry_type, raw: &[], version }, raw, &info)
+        let mut bytes = std::mem::take(&mut spool.hex);
+        bytes.clear();
+        bytes.resize(raw.len() / 2, 0);
+        let decoded = hex_simd::decode(raw.as_bytes(), hex_simd::Out::from_slice(&mut bytes)).is_ok();
+        if decoded {
+            self.take_entry(RowRef { id, index, entry_type, raw: &bytes, version }, &info, spool);
+        }
+        spool.hex = bytes;
+        if decoded { Ok(()) } else { Err("raw is not hex".to_owned()) }
     }
 
     fn take_readable(&mut self, text: &[u8], role: Role, spool: &mut Spool) -> Result<(), String> {
         let readable: Readable =
             serde_json::from_slice(text).map_err(|error| format!("it is not in the readable form: {error}"))?;
+        readable.check()?;
         match role {
             Role::Candidate => {
                 if readable.id.is_none() && readable.target.is_none() {
@@ -296,11 +390,14 @@ impl Files {
                 let info = readable.info();
                 let entries = readable.entries().map_err(|error| error.to_string())?;
                 let entries = entries.view();
+                if entries.is_empty() {
+                    return Err("it has no entries".to_owned());
+                }
                 for at in 0..entries.len() {
                     let entry_type = entries.kind(at).entry_type();
                     let row =
                         RowRef { id: &id, index: at as u32, entry_type: &entry_type, raw: entries.raw(at), version: 2 };
-                    spool.push(row, &info);
+                    self.take_entry(row, &info, spool);
                 }
             }
         }
@@ -418,41 +515,44 @@ struct Spool {
     writer: Option<ArrowWriter<io::BufWriter<SpooledTempFile>>>,
     failed: Option<WriteError>,
     hex: Vec<u8>,
+    keeps_info: bool,
+    last_told: String,
 }
 
 impl Spool {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), writer: None, failed: None, hex: Vec::new() }
-    }
-
-    fn push_hex(&mut self, row: RowRef<'_>, hex: &str, info: &InvocationInfo) -> Result<(), String> {
-        let mut raw = std::mem::take(&mut self.hex);
-        raw.clear();
-        raw.resize(hex.len() / 2, 0);
-        let decoded = hex_simd::decode(hex.as_bytes(), hex_simd::Out::from_slice(&mut raw)).is_ok();
-        if decoded {
-            self.push(RowRef { raw: &raw, ..row }, info);
+        Self {
+            name: name.to_owned(),
+            writer: None,
+            failed: None,
+            hex: Vec::new(),
+            keeps_info: false,
+            last_told: String::new(),
         }
-        self.hex = raw;
-        if decoded { Ok(()) } else { Err("raw is not hex".to_owned()) }
     }
 
-    fn push(&mut self, row: RowRef<'_>, info: &InvocationInfo) {
+    /// Gives back what it can not keep of the invocation: the file has the columns for that only if its first row
+    /// tells of one.
+    fn push(&mut self, row: RowRef<'_>, info: &InvocationInfo) -> Option<(String, InvocationInfo)> {
+        let known = *info != InvocationInfo::default();
         let pushed = match &mut self.writer {
-            Some(writer) => writer.push(row, (row.index == 0).then_some(info)),
+            Some(writer) => writer.push(row, Some(info)),
             None => {
                 let sink = io::BufWriter::with_capacity(64 << 10, SpooledTempFile::new(IN_MEMORY));
-                let created = if *info == InvocationInfo::default() {
-                    ArrowWriter::new(sink)
-                } else {
-                    ArrowWriter::with_info(sink)
-                };
+                let created = if known { ArrowWriter::with_info(sink) } else { ArrowWriter::new(sink) };
+                self.keeps_info = known;
                 created.and_then(|writer| self.writer.insert(writer).push(row, Some(info)))
             }
         };
         if let Err(error) = pushed {
             self.failed.get_or_insert(error);
         }
+        if !known || self.keeps_info || self.last_told == row.id {
+            return None;
+        }
+        self.last_told.clear();
+        self.last_told.push_str(row.id);
+        Some((row.id.to_owned(), info.clone()))
     }
 
     fn finish(self) -> Result<Option<Store>, WriteError> {

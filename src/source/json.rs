@@ -4,14 +4,16 @@
 //! the memory of its largest row.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Read};
 
-use serde::Deserialize;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a row, as an object")]
 pub struct Row<'a> {
     #[serde(borrow)]
     pub id: Option<Cow<'a, str>>,
@@ -44,25 +46,37 @@ pub struct Row<'a> {
 }
 
 /// A number, or a text of one.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Number {
-    Number(u64),
-    #[serde(deserialize_with = "from_text")]
-    Text(u64),
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Number(u64);
 
 impl Number {
     pub fn get(self) -> u64 {
-        match self {
-            Self::Number(number) | Self::Text(number) => number,
-        }
+        self.0
     }
 }
 
-fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let text = Cow::<str>::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl Visitor<'_> for Whole {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0 up")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                text.parse().map(Number).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Whole)
+    }
 }
 
 /// One value of the input.
@@ -78,13 +92,24 @@ pub enum Item<'a> {
 const LONGEST_ROW: usize = 1 << 30;
 const WINDOW: usize = 1 << 20;
 
-/// Gives every value to `sink`, with its number (its line, where each has one of its own) counted from 1.
-pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<()> {
+/// A list's beginning is looked for in this many bytes.
+const LONGEST_PREFIX: usize = 64;
+
+/// Whether the input ended where it says that it does. Lines do not say; a list does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Reached,
+    Missing,
+}
+
+/// Gives every value to `sink`, with its line, or with its place in a list; both counted from 1.
+pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<End> {
     let mut window: Vec<u8> = Vec::new();
     let mut from = 0;
     let mut wanted = WINDOW;
-    let mut line = 1;
+    let mut place = Place::Line(1);
     let mut opened = false;
+    let mut end = End::Reached;
     loop {
         window.drain(..from);
         from = 0;
@@ -93,54 +118,113 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
         let read = input.by_ref().take(room as u64).read_to_end(&mut window)?;
         let ended = read < room;
         loop {
-            skip_between(&window, &mut from, &mut line);
+            place.pass_lines(skip_between(&window, &mut from));
             if !opened && from < window.len() {
-                opened = true;
+                if !ended && window.len() - from < LONGEST_PREFIX {
+                    break;
+                }
                 if let Some(skip) = rows_prefix(&window[from..]) {
                     from += skip;
-                    continue;
+                    place.enter_list();
+                    end = End::Missing;
                 }
+                opened = true;
+                continue;
+            }
+            if end == End::Missing && window.get(from) == Some(&b']') {
+                end = End::Reached;
+                from += 1;
+                // Another answer may follow.
+                from += usize::from(window.get(from) == Some(&b'}'));
+                opened = false;
+                continue;
             }
             if from >= window.len() {
                 break;
             }
             let rest = &window[from..];
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<Row<'_>>>();
-            match values.next() {
+            let taken = match values.next() {
                 Some(Ok(row)) => {
                     let taken = values.byte_offset();
-                    sink(line, Item::Row(row, &rest[..taken]));
-                    line += newlines(&rest[..taken]);
-                    from += taken;
-                }
-                Some(Err(error)) if error.is_eof() && !ended => {
-                    if rest.len() > LONGEST_ROW {
-                        return Err(io::Error::other(format!("row {line} is longer than {LONGEST_ROW} bytes")));
-                    }
-                    break;
+                    sink(place.number(), Item::Row(row, &rest[..taken]));
+                    taken
                 }
                 Some(Err(error)) => {
-                    // A torn row ends with its line at the latest; what follows is read on.
-                    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-                    if end == rest.len() && !ended && !error.is_data() {
-                        break;
-                    }
-                    let end = if error.is_data() { whole_value(rest).unwrap_or(end) } else { end };
-                    let closing = rest[..end].iter().all(|byte| b"]} \t\r\n,".contains(byte));
+                    let torn = if error.is_data() { whole_value(rest) } else { None };
+                    let taken = match torn.or_else(|| end_of_torn(rest, place)) {
+                        Some(taken) if !error.is_eof() || ended => taken,
+                        _ if !ended => {
+                            if rest.len() > LONGEST_ROW {
+                                let number = place.number();
+                                return Err(io::Error::other(format!(
+                                    "row {number} is longer than {LONGEST_ROW} bytes"
+                                )));
+                            }
+                            break;
+                        }
+                        _ => rest.len(),
+                    };
+                    let closing = rest[..taken].iter().all(|byte| b"]} \t\r\n,".contains(byte));
                     if !closing {
-                        sink(line, Item::Bad { reason: place_free(&error), text: &rest[..end] });
+                        sink(place.number(), Item::Bad { reason: place_free(&error), text: &rest[..taken] });
                     }
-                    line += newlines(&rest[..end]);
-                    from += end;
+                    taken
                 }
                 None => break,
-            }
+            };
+            place.pass(&rest[..taken]);
+            from += taken;
         }
         if ended {
-            return Ok(());
+            return Ok(end);
         }
         wanted = (window.len() - from) * 2 + WINDOW;
     }
+}
+
+/// Where a value is: in a list it has a place, else it has a line.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Line(u64),
+    InList(u64),
+}
+
+impl Place {
+    fn enter_list(&mut self) {
+        if let Self::Line(_) = self {
+            *self = Self::InList(1);
+        }
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            Self::Line(number) | Self::InList(number) => number,
+        }
+    }
+
+    fn pass(&mut self, value: &[u8]) {
+        match self {
+            Self::Line(number) => *number += newlines(value),
+            Self::InList(number) => *number += 1,
+        }
+    }
+
+    fn pass_lines(&mut self, lines: u64) {
+        if let Self::Line(number) = self {
+            *number += lines;
+        }
+    }
+}
+
+/// A torn row ends with its line at the latest; in a list, where the next one seems to begin. What follows is read on.
+fn end_of_torn(rest: &[u8], place: Place) -> Option<usize> {
+    let line = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+    let next = match place {
+        Place::InList(_) => rest.windows(3).position(|window| window == b"},{").map(|at| at + 1),
+        Place::Line(_) => None,
+    };
+    line.into_iter().chain(next).min()
 }
 
 /// The length of the value in front, if it is well-formed JSON of another shape.
@@ -161,11 +245,13 @@ fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-fn skip_between(window: &[u8], from: &mut usize, line: &mut u64) {
-    while let Some(byte) = window.get(*from).filter(|byte| b" \t\r\n,".contains(byte)) {
-        *line += u64::from(*byte == b'\n');
+/// Passes over what may stand between values; gives the number of line ends in it.
+fn skip_between(window: &[u8], from: &mut usize) -> u64 {
+    let start = *from;
+    while window.get(*from).is_some_and(|byte| b" \t\r\n,".contains(byte)) {
         *from += 1;
     }
+    newlines(&window[start..*from])
 }
 
 /// Length of `{"rows":[` or `[` in front, with any spaces.

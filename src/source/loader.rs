@@ -74,13 +74,16 @@ impl<'c> Loader<'c> {
     pub fn journal(&mut self, id: IdOrder, pieces: Task) -> Loaded<'_> {
         let corpus = self.corpus;
         let info = corpus.info_of(id, corpus.pieces(pieces.clone()));
-        let file = || corpus.file_of(&corpus.pieces[pieces.start]).to_owned();
+        let file = self.file(&pieces);
         match corpus.broken(id) {
             Some(problem) => Loaded { info, entries: Err(problem.to_string()) },
-            None => {
-                Loaded { info, entries: self.entries(pieces.clone()).map_err(|reason| format!("{}: {reason}", file())) }
-            }
+            None => Loaded { info, entries: self.entries(pieces).map_err(|reason| format!("{file}: {reason}")) },
         }
+    }
+
+    /// The file that a journal is in, or the first part of it.
+    pub fn file(&self, pieces: &Task) -> &'c str {
+        self.corpus.pieces.get(pieces.start).map_or("", |piece| self.corpus.file_of(piece))
     }
 
     fn entries(&mut self, pieces: Task) -> Result<Entries<'_>, String> {
@@ -102,23 +105,30 @@ impl<'c> Loader<'c> {
     /// Puts rows that lie apart, or out of order, into order.
     fn gather(&mut self, pieces: &[Piece]) -> Result<(), String> {
         let mut rows: Vec<(u32, usize, u32)> = Vec::new();
-        for piece in pieces {
+        for (at, piece) in pieces.iter().enumerate() {
             let slab = self.slab_of(piece)?;
             let indexes = self.slabs[slab].indexes(piece.range());
             self.check_kinds(self.slabs[slab].entries(piece.range()), std::slice::from_ref(piece))?;
-            rows.extend(indexes.iter().zip(piece.range()).map(|(index, row)| (*index, slab, row)));
+            rows.extend(indexes.iter().zip(piece.range()).map(|(index, row)| (*index, at, row)));
         }
         rows.sort_unstable();
         self.scattered.clear();
-        for (at, (index, slab, row)) in rows.iter().enumerate() {
+        for (at, (index, piece, row)) in rows.iter().enumerate() {
             let at = at as u32;
             if *index < at {
-                return Err(format!("index {index} occurs twice"));
+                let (one, other) = (&pieces[rows[at as usize - 1].1], &pieces[*piece]);
+                let (one, other) = (self.corpus.file_of(one), self.corpus.file_of(other));
+                let places = if one == other { String::new() } else { format!(", in {one} and in {other}") };
+                return Err(format!("entry {index} occurs twice{places}"));
+            }
+            if *index == at + 1 {
+                return Err(format!("entry {at} is missing"));
             }
             if *index > at {
                 return Err(format!("entries {at} to {} are missing", index - 1));
             }
-            self.scattered.extend(self.slabs[*slab].entries(*row..*row + 1));
+            let slab = self.slab_of(&pieces[*piece])?;
+            self.scattered.extend(self.slabs[slab].entries(*row..*row + 1));
         }
         self.check_first(self.scattered.view())
     }
@@ -135,15 +145,19 @@ impl<'c> Loader<'c> {
     fn check_kinds(&self, entries: Entries<'_>, pieces: &[Piece]) -> Result<(), String> {
         let piece = &pieces[0];
         let (segment, batch) = self.corpus.segment(piece.batch);
-        if let Some(at) = entries.unknown() {
-            let row = piece.row + at as u32;
-            let text = segment.entry_type(batch, row).unwrap_or_default();
-            return Err(format!("row {}: unknown entry type {text:?}", row + 1));
-        }
+        // An old journal's entries have other types, so its version is looked at first.
         if self.slabs[self.slab_of(piece)?].has_old()
             && let Ok(Some(version @ 0..=1)) = segment.version(batch, piece.row)
         {
-            return Err(format!("a journal of version {version} (service protocol 4 and before), which is not read"));
+            return Err(format!(
+                "a journal of version {version} (service protocol 4 and before), which is not read: \
+                 let its invocation end where it is"
+            ));
+        }
+        if let Some(at) = entries.unknown() {
+            let row = piece.row + at as u32;
+            let text = segment.entry_type(batch, row).unwrap_or_default();
+            return Err(format!("row {}: unknown entry type {text:?}", segment.row_number(batch, row)));
         }
         if pieces.len() == 1 && self.first_index(piece)? == 0 {
             self.check_first(entries)?;

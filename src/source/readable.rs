@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::journal::command::{Command, Field, FieldKind, FieldValue, Header, StateKeyList, fields};
+use crate::journal::command::{Command, Compared, Field, FieldKind, FieldValue, Header, StateKeyList, fields};
 use crate::journal::{
     Await, CommandKind, Ending, EntryBuffer, EntryKind, InvocationInfo, NotificationKind, Step, Trace,
 };
@@ -39,6 +39,9 @@ pub struct Readable {
     pub ended: Option<Ended>,
     #[serde(flatten)]
     pub info: ReadableInfo,
+    /// What is none of these.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// What else may be known of the invocation.
@@ -70,7 +73,20 @@ pub enum ReadableError {
     Entry { entry: usize, reason: String },
 }
 
+/// Fields of a journal that say nothing to us.
+const REMARKS: [&str; 2] = ["comment", "created_at"];
+
 impl Readable {
+    /// Refuses fields that nobody knows: a misspelt one would be left out in silence.
+    pub fn check(&self) -> Result<(), String> {
+        match self.rest.keys().find(|key| !REMARKS.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(format!(
+                "a journal has no field {key:?} (it has id, target, deployment, status, protocol_version, complete, entries, ended, comment)"
+            )),
+        }
+    }
+
     pub fn info(&self) -> InvocationInfo {
         InvocationInfo {
             target: self.target.clone(),
@@ -88,7 +104,12 @@ impl Readable {
             match parse_entry(entry, self.complete).map_err(|reason| ReadableError::Entry { entry: at, reason })? {
                 Entry::Command(command) => steps.push(Step::Command(command)),
                 Entry::Await(awaited) => steps.push(Step::Await(awaited)),
-                Entry::Notification(..) => {}
+                Entry::Raw(EntryKind::Command(kind), raw) => {
+                    let command = protocol::decode(kind, &raw)
+                        .map_err(|error| ReadableError::Entry { entry: at, reason: error.to_string() })?;
+                    steps.push(Step::Command(command));
+                }
+                Entry::Raw(EntryKind::Notification(_), _) => {}
             }
         }
         let ending = match self.ended {
@@ -106,7 +127,7 @@ impl Readable {
         for (at, entry) in self.entries.iter().enumerate() {
             match parse_entry(entry, true).map_err(|reason| ReadableError::Entry { entry: at, reason })? {
                 Entry::Command(command) => entries.push(EntryKind::Command(command.kind), &protocol::encode(&command)),
-                Entry::Notification(kind, raw) => entries.push(EntryKind::Notification(kind), &raw),
+                Entry::Raw(kind, raw) => entries.push(kind, &raw),
                 Entry::Await(_) => {}
             }
         }
@@ -116,12 +137,25 @@ impl Readable {
 
 enum Entry {
     Command(Command),
-    Notification(NotificationKind, Vec<u8>),
+    /// A whole message, perhaps one that can not be decoded.
+    Raw(EntryKind, Vec<u8>),
     Await(Await),
 }
 
+/// The kind and the bytes of a recorded entry in the readable form.
+pub fn entry_bytes(entry: &Map<String, Value>) -> Option<(EntryKind, Vec<u8>)> {
+    match parse_object(entry, true).ok()? {
+        Entry::Command(command) => Some((EntryKind::Command(command.kind), protocol::encode(&command))),
+        Entry::Raw(kind, raw) => Some((kind, raw)),
+        Entry::Await(_) => None,
+    }
+}
+
 fn parse_entry(entry: &Value, complete: bool) -> Result<Entry, String> {
-    let object = entry.as_object().ok_or("it is not an object")?;
+    parse_object(entry.as_object().ok_or("it is not an object")?, complete)
+}
+
+fn parse_object(object: &Map<String, Value>, complete: bool) -> Result<Entry, String> {
     if let Some(awaited) = object.get("await") {
         return parse_await(awaited).map(Entry::Await);
     }
@@ -133,14 +167,14 @@ fn parse_entry(entry: &Value, complete: bool) -> Result<Entry, String> {
             .ok_or_else(|| format!("unknown notification {name}"))?;
         let raw = match raw {
             Some(raw) => raw,
-            None => parse_notification(object)?,
+            None => parse_notification(kind, object)?,
         };
-        return Ok(Entry::Notification(kind, raw));
+        return Ok(Entry::Raw(EntryKind::Notification(kind), raw));
     }
     let name = object.get("command").ok_or("it has neither command, notification nor await")?;
     let kind = name.as_str().and_then(CommandKind::from_name).ok_or_else(|| format!("unknown command {name}"))?;
     if let Some(raw) = raw {
-        return protocol::decode(kind, &raw).map(Entry::Command).map_err(|error| error.to_string());
+        return Ok(Entry::Raw(EntryKind::Command(kind), raw));
     }
     parse_command(kind, object, complete).map(Entry::Command)
 }
@@ -159,7 +193,7 @@ fn parse_command(kind: CommandKind, object: &Map<String, Value>, complete: bool)
             return Err(format!("{} has no field {key:?} (it has {})", kind.name(), known.join(", ")));
         };
         let notation = if field.name == key { Notation::Json } else { notation };
-        let value = parse_value(field.kind, value, notation).ok_or_else(|| format!("{key} can not be {value}"))?;
+        let value = parse_value(field, value, notation).ok_or_else(|| format!("{key} can not be {value}"))?;
         present.push((field, value));
     }
     present.sort_by_key(|(field, _)| field.tag);
@@ -184,8 +218,8 @@ fn split_notation(key: &str) -> (&str, Notation) {
     }
 }
 
-fn parse_value(kind: FieldKind, value: &Value, notation: Notation) -> Option<FieldValue> {
-    Some(match kind {
+fn parse_value(field: &Field, value: &Value, notation: Notation) -> Option<FieldValue> {
+    Some(match field.kind {
         FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(value.as_str()?.to_owned()),
         FieldKind::Key => FieldValue::Bytes(match notation {
             Notation::Base64 => STANDARD.decode(value.as_str()?).ok()?,
@@ -193,7 +227,11 @@ fn parse_value(kind: FieldKind, value: &Value, notation: Notation) -> Option<Fie
         }),
         FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(payload(value, notation)?),
         FieldKind::Void => FieldValue::Void,
-        FieldKind::Number | FieldKind::OptionalNumber => FieldValue::Number(value.as_u64()?),
+        // Times are 64 bits wide, everything else 32.
+        FieldKind::Number | FieldKind::OptionalNumber => {
+            let most = if field.compared == Compared::Timing { u64::MAX } else { u32::MAX.into() };
+            FieldValue::Number(value.as_u64().filter(|number| *number <= most)?)
+        }
         FieldKind::Failure => FieldValue::Failure(serde_json::from_value(value.clone()).ok()?),
         FieldKind::Headers => FieldValue::Headers(headers(value)?),
         FieldKind::StateKeys => {
@@ -248,7 +286,7 @@ fn parse_await(awaited: &Value) -> Result<Await, String> {
     Ok(Await { completions: named.completions, signals: named.signals, named_signals: named.named_signals })
 }
 
-fn parse_notification(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
+fn parse_notification(kind: NotificationKind, object: &Map<String, Value>) -> Result<Vec<u8>, String> {
     let number = |key: &str| object.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
     let id = match (number("completion_id"), number("signal_id"), object.get("signal_name").and_then(Value::as_str)) {
         (Some(id), ..) => NotificationId::Completion(id),
@@ -268,7 +306,14 @@ fn parse_notification(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
             "state_keys" => {
                 Some(Outcome::StateKeys(texts(value).ok_or_else(bad)?.into_iter().map(String::into_bytes).collect()))
             }
-            _ => continue,
+            "notification" | "index" | "comment" | "completion_id" | "signal_id" | "signal_name" => continue,
+            _ => {
+                return Err(format!(
+                    "a {} notification has no field {key:?} (it has completion_id, signal_id, signal_name; void, value, failure, \
+                     invocation_id, state_keys)",
+                    kind.name()
+                ));
+            }
         };
     }
     Ok(protocol::encode_notification(&protocol::Notification { id, outcome }))

@@ -1,37 +1,80 @@
 //! Batches of any other layout (compressed, views, dictionaries of binaries), through arrow-rs into rows.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
-use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, DataType};
 
 use super::layout::INFO_COLUMNS;
-use super::segment::{Scratch, Store};
+use super::segment::{ArrowError as Broken, Cut, Store, data_start, each_batch};
 use super::write::RowRef;
 use crate::journal::InvocationInfo;
 
-/// Gives every row to `sink`. Stops at the first error: an unusual file that is broken gives what came before.
-pub fn convert(store: &Store, mut sink: impl FnMut(RowRef<'_>, &InvocationInfo)) -> Result<(), ArrowError> {
-    let mut head = Scratch::default();
-    store.read(0, store.size().min(6) as usize, &mut head)?;
-    let at = At { store, at: 0 };
-    if &head[..] == b"ARROW1" {
-        for batch in FileReader::try_new(at, None)? {
-            convert_batch(&batch?, &mut sink)?;
-        }
-    } else {
-        for batch in StreamReader::try_new(at, None)? {
-            convert_batch(&batch?, &mut sink)?;
-        }
-    }
-    Ok(())
+/// What a row is.
+#[derive(Debug)]
+pub enum Converted<'a> {
+    Entry(RowRef<'a>),
+    /// A row of `sys_invocation`: it has an id and no entry.
+    Invocation(&'a str),
 }
 
-fn convert_batch(batch: &RecordBatch, sink: &mut impl FnMut(RowRef<'_>, &InvocationInfo)) -> Result<(), ArrowError> {
+/// A row that lacks something.
+#[derive(Debug)]
+pub struct BadRow<'a> {
+    pub id: Option<&'a str>,
+    pub reason: String,
+}
+
+/// Gives every row to `sink`, and says why the file was not read to its end, if it was not. Stops at the first error: an unusual file that is broken gives what came before.
+pub fn convert(
+    store: &Store,
+    mut sink: impl FnMut(Result<Converted<'_>, BadRow<'_>>, &InvocationInfo),
+) -> Result<Option<Cut>, Broken> {
+    let malformed = |error: ArrowError| Broken::Malformed(error.to_string());
+    let cut = refuse_giants(store)?;
+    // A file is a stream behind its magic.
+    let at = At { store, at: data_start(store)? };
+    for batch in StreamReader::try_new(at, None).map_err(malformed)? {
+        let batch = batch.map_err(malformed)?;
+        convert_batch(&batch, &mut sink).map_err(malformed)?;
+    }
+    Ok(cut)
+}
+
+/// A compressed buffer says how large it becomes, and arrow-rs believes it.
+const LARGEST_BUFFER: i64 = 1 << 32;
+
+fn refuse_giants(store: &Store) -> Result<Option<Cut>, Broken> {
+    each_batch(store, |batch, body| {
+        if batch.compression().is_none() {
+            return Ok(());
+        }
+        for buffer in batch.buffers().into_iter().flatten() {
+            let (Ok(offset), Ok(length)) = (u64::try_from(buffer.offset()), u64::try_from(buffer.length())) else {
+                return Err(Broken::Malformed("a buffer lies outside its batch".to_owned()));
+            };
+            if length < 8 {
+                continue;
+            }
+            let mut prefix = [0; 8];
+            let read = store.read_into(body.saturating_add(offset), &mut prefix)?;
+            let size = i64::from_le_bytes(prefix);
+            if read == prefix.len() && size > LARGEST_BUFFER {
+                return Err(Broken::Malformed(format!("a compressed buffer claims to hold {size} bytes")));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn convert_batch(
+    batch: &RecordBatch,
+    sink: &mut impl FnMut(Result<Converted<'_>, BadRow<'_>>, &InvocationInfo),
+) -> Result<(), ArrowError> {
     let column = |name: &str, to: DataType| -> Result<Option<ArrayRef>, ArrowError> {
         batch.column_by_name(name).map(|column| cast(column, &to)).transpose()
     };
@@ -45,33 +88,40 @@ fn convert_batch(batch: &RecordBatch, sink: &mut impl FnMut(RowRef<'_>, &Invocat
     for name in INFO_COLUMNS {
         info.push(column(name, DataType::LargeUtf8)?);
     }
+    let journals = indexes.is_some() || types.is_some() || raws.is_some();
     for row in 0..batch.num_rows() {
-        let text = |column: &Option<ArrayRef>| -> Option<String> {
-            let column = column.as_ref()?.as_string::<i64>();
-            (!column.is_null(row) && !column.value(row).is_empty()).then(|| column.value(row).to_owned())
-        };
         let mut known = InvocationInfo::default();
         for (name, column) in INFO_COLUMNS.iter().zip(&info) {
-            if let Some(text) = text(column) {
-                known.set(name, text);
+            if let Some(text) = text_of(column, row).filter(|text| !text.is_empty()) {
+                known.set(name, text.to_owned());
             }
         }
-        let ids = ids.as_string::<i64>();
-        let index = indexes.as_ref().map_or(u64::MAX, |indexes| indexes.as_primitive::<UInt64Type>().value(row));
-        let types = types.as_ref().map(|types| types.as_string::<i64>());
-        let raws = raws.as_ref().map(|raws| raws.as_binary::<i64>());
-        sink(
-            RowRef {
-                id: ids.value(row),
-                index: u32::try_from(index).unwrap_or(u32::MAX),
-                entry_type: types.map_or("", |types| types.value(row)),
-                raw: raws.map_or(&[], |raws| raws.value(row)),
-                version: versions.as_ref().map_or(2, |versions| versions.as_primitive::<UInt32Type>().value(row)),
-            },
-            &known,
-        );
+        let id = (!ids.is_null(row)).then(|| ids.as_string::<i64>().value(row));
+        let entry = || -> Result<Converted<'_>, &'static str> {
+            let id = id.ok_or("it has no id")?;
+            if !journals {
+                return Ok(Converted::Invocation(id));
+            }
+            let index = indexes.as_ref().filter(|indexes| !indexes.is_null(row)).ok_or("it has no index")?;
+            let index = index.as_primitive::<UInt64Type>().value(row);
+            let raw = raws.as_ref().filter(|raws| !raws.is_null(row)).ok_or("it has no raw")?;
+            let version = versions.as_ref().filter(|versions| !versions.is_null(row));
+            Ok(Converted::Entry(RowRef {
+                id,
+                index: u32::try_from(index).map_err(|_| "its index is too large")?,
+                entry_type: text_of(&types, row).ok_or("it has no entry_type")?,
+                raw: raw.as_binary::<i64>().value(row),
+                version: version.map_or(2, |versions| versions.as_primitive::<UInt32Type>().value(row)),
+            }))
+        };
+        sink(entry().map_err(|reason| BadRow { id, reason: reason.to_owned() }), &known);
     }
     Ok(())
+}
+
+fn text_of(column: &Option<ArrayRef>, row: usize) -> Option<&str> {
+    let column = column.as_ref().filter(|column| !column.is_null(row))?;
+    Some(column.as_string::<i64>().value(row))
 }
 
 /// A store as a reader.
@@ -85,17 +135,5 @@ impl Read for At<'_> {
         let read = self.store.read_into(self.at, buffer)?;
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-impl Seek for At<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.store.size().checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(std::io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
     }
 }

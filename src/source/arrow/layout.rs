@@ -26,11 +26,12 @@ pub enum Layout {
     Dictionary { width: u8, id: i64, values: u8 },
 }
 
-/// A column and which of its batch's buffers is its first.
+/// A column, which of its batch's buffers is its first, and which node counts its nulls.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub layout: Layout,
     pub first_buffer: u16,
+    pub node: u16,
 }
 
 /// The columns of one file.
@@ -58,19 +59,19 @@ impl Columns {
         if schema.endianness() != arrow_ipc::Endianness::Little {
             return Err(Unreadable::Unusual);
         }
-        let mut buffers = 0u16;
-        let mut named: Vec<(String, Option<Layout>, u16)> = Vec::new();
+        let mut before = Size::default();
+        let mut named: Vec<(String, Option<Column>)> = Vec::new();
         for field in schema.fields().into_iter().flatten() {
-            named.push((field.name().unwrap_or_default().to_owned(), layout_of(&field), buffers));
-            buffers = buffers.saturating_add(buffer_count(&field, 0)?);
+            let column =
+                layout_of(&field).map(|layout| Column { layout, first_buffer: before.buffers, node: before.nodes });
+            named.push((field.name().unwrap_or_default().to_owned(), column));
+            before = before.and(size_of(&field, 0)?);
         }
         let find = |name: &str| -> Result<Option<Column>, Unreadable> {
             match named.iter().find(|(own, ..)| own == name) {
                 None => Ok(None),
-                Some((_, Some(layout), first_buffer)) => {
-                    Ok(Some(Column { layout: *layout, first_buffer: *first_buffer }))
-                }
-                Some((_, None, _)) => Err(Unreadable::Unusual),
+                Some((_, Some(column))) => Ok(Some(*column)),
+                Some((_, None)) => Err(Unreadable::Unusual),
             }
         };
         let id = find("id")?.ok_or(Unreadable::MissingColumn("id"))?;
@@ -122,10 +123,12 @@ fn layout_of(field: &Field<'_>) -> Option<Layout> {
         Type::LargeUtf8 | Type::LargeBinary => Some(8),
         _ => None,
     };
+    // Other widths (Arrow has none, a broken file may) are not for reading in place.
+    let whole = |bits: i32| [8, 16, 32, 64].contains(&bits).then_some((bits / 8) as u8);
     if let Some(dictionary) = field.dictionary() {
-        let width = dictionary.indexType().map_or(4, |index| index.bitWidth() / 8);
+        let bits = dictionary.indexType().map_or(32, |index| index.bitWidth());
         return Some(Layout::Dictionary {
-            width: u8::try_from(width).ok()?,
+            width: whole(bits)?,
             id: dictionary.id(),
             values: bytes(field.type_type())?,
         });
@@ -133,28 +136,38 @@ fn layout_of(field: &Field<'_>) -> Option<Layout> {
     if let Some(width) = bytes(field.type_type()) {
         return Some(Layout::Bytes { width });
     }
-    let int = field.type_as_int()?;
-    Some(Layout::Integers { width: u8::try_from(int.bitWidth() / 8).ok()? })
+    Some(Layout::Integers { width: whole(field.type_as_int()?.bitWidth())? })
 }
 
-/// How many buffers a column has, children included.
-fn buffer_count(field: &Field<'_>, depth: u8) -> Result<u16, Unreadable> {
+/// How many buffers and nodes columns have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    buffers: u16,
+    nodes: u16,
+}
+
+impl Size {
+    fn and(self, other: Self) -> Self {
+        Self { buffers: self.buffers.saturating_add(other.buffers), nodes: self.nodes.saturating_add(other.nodes) }
+    }
+}
+
+/// What a column takes, children included.
+fn size_of(field: &Field<'_>, depth: u8) -> Result<Size, Unreadable> {
     if depth > 16 {
         return Err(Unreadable::Unusual);
     }
+    let own = |buffers: u16| Size { buffers, nodes: 1 };
     if field.dictionary().is_some() {
-        return Ok(2);
+        return Ok(own(2));
     }
-    let children = || {
-        field
-            .children()
-            .into_iter()
-            .flatten()
-            .try_fold(0u16, |sum, child| Ok(sum.saturating_add(buffer_count(&child, depth + 1)?)))
+    let with_children = |buffers: u16| {
+        let children = field.children().into_iter().flatten();
+        children.into_iter().try_fold(own(buffers), |sum, child| Ok(sum.and(size_of(&child, depth + 1)?)))
     };
-    Ok(match field.type_type() {
-        Type::Null => 0,
-        Type::Utf8 | Type::Binary | Type::LargeUtf8 | Type::LargeBinary => 3,
+    match field.type_type() {
+        Type::Null => Ok(own(0)),
+        Type::Utf8 | Type::Binary | Type::LargeUtf8 | Type::LargeBinary => Ok(own(3)),
         Type::Int
         | Type::FloatingPoint
         | Type::Bool
@@ -164,11 +177,11 @@ fn buffer_count(field: &Field<'_>, depth: u8) -> Result<u16, Unreadable> {
         | Type::Timestamp
         | Type::Interval
         | Type::Duration
-        | Type::FixedSizeBinary => 2,
-        Type::List | Type::LargeList | Type::Map => 2 + children()?,
-        Type::Struct_ | Type::FixedSizeList => 1 + children()?,
-        _ => return Err(Unreadable::Unusual),
-    })
+        | Type::FixedSizeBinary => Ok(own(2)),
+        Type::List | Type::LargeList | Type::Map => with_children(2),
+        Type::Struct_ | Type::FixedSizeList => with_children(1),
+        _ => Err(Unreadable::Unusual),
+    }
 }
 
 /// A buffer's place in its batch's body.
@@ -194,7 +207,9 @@ pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> O
         }
         let buffer = buffers.get(at);
         let span = Span { at: u32::try_from(buffer.offset()).ok()?, len: u32::try_from(buffer.length()).ok()? };
-        (u64::from(span.at) + u64::from(span.len) <= body).then_some(span)
+        // Places are added as 32 bits later on.
+        let end = span.at.checked_add(span.len)?;
+        (u64::from(end) <= body).then_some(span)
     };
     let first = usize::from(column.first_buffer);
     let (values, data, needed) = match column.layout {
@@ -207,4 +222,10 @@ pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> O
         }
     };
     (u64::from(values.len) >= needed).then_some(ColumnSpans { values, data })
+}
+
+/// Whether a column has a value in every row of a batch.
+pub fn has_no_nulls(batch: &RecordBatch<'_>, column: Column) -> bool {
+    let at = usize::from(column.node);
+    batch.nodes().is_some_and(|nodes| at < nodes.len() && nodes.get(at).null_count() == 0)
 }

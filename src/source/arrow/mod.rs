@@ -12,7 +12,7 @@ mod segment;
 mod slab;
 mod write;
 
-pub use convert::convert;
-pub use segment::{ArrowError, Opened, RunId, Runs, Segment, Store};
+pub use convert::{Converted, convert};
+pub use segment::{ArrowError, BrokenBatch, Cut, Opened, RunId, Runs, Segment, Store};
 pub use slab::Slab;
 pub use write::{ArrowWriter, RowRef, WriteError};

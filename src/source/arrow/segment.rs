@@ -10,7 +10,7 @@ use arrow_ipc::{Message, MessageHeader};
 use rayon::prelude::*;
 
 use super::kinds;
-use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Unreadable, spans};
+use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Unreadable, has_no_nulls, spans};
 use crate::journal::IdOrder;
 
 /// Bytes that can be read at any place: a file, or what was put together in memory.
@@ -131,8 +131,19 @@ pub struct Segment {
     pub(super) type_texts: Vec<Vec<String>>,
     /// For each batch in turn, the places of its info columns.
     pub(super) info: Vec<ColumnSpans>,
-    /// The file stops in the middle of a batch.
-    pub truncated: bool,
+    /// Why the file was not read to its end, if it was not.
+    pub cut: Option<Cut>,
+}
+
+/// What stands in the way of reading a file to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    #[error("the file is cut off")]
+    Off,
+    #[error("here its stream ends, and another that follows is not read")]
+    More,
+    #[error("the file is broken: {0}")]
+    Broken(ArrowError),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,14 +174,15 @@ const MAGIC: &[u8] = b"ARROW1";
 const CONTINUATION: u32 = u32::MAX;
 const NO_DICTIONARY: u32 = u32::MAX;
 
+/// The length of the mark at a stream's end.
+const EOS: u64 = 8;
+
 impl Segment {
     /// Notes where everything lies; reads no column but dictionaries of entry types.
     pub fn open(store: Store) -> Result<Opened, ArrowError> {
-        let mut head = Scratch::default();
-        store.read(0, store.size().min(8) as usize, &mut head)?;
-        let mut at = if head.starts_with(MAGIC) { 8 } else { 0 };
+        let start = data_start(&store)?;
         let mut messages = Messages { store: &store, buffer: Scratch::default() };
-        let Some(first) = messages.next(at)? else {
+        let Some(first) = messages.next(start)? else {
             return Err(ArrowError::Malformed("it ends before its schema".to_owned()));
         };
         let schema = first
@@ -182,32 +194,26 @@ impl Segment {
             Err(Unreadable::Unusual) => return Ok(Opened::Unusual(store)),
             Err(Unreadable::MissingColumn(name)) => return Err(ArrowError::MissingColumn(name)),
         };
-        at = first.end();
+        let mut at = first.end();
         let mut reading = Reading::new(&columns);
-        while let Some(header) = messages.next(at)? {
-            if header.end() > store.size() {
-                reading.truncated = true;
-                break;
-            }
+        let cut = loop {
+            let header = match messages.follow(at) {
+                Ok(header) => header,
+                Err(cut) => break cut,
+            };
             let message = header.message(&messages.buffer)?;
-            if !reading.take(&message, &header, &store)? {
-                return Ok(Opened::Unusual(store));
+            match reading.take(&message, &header, &store) {
+                Ok(true) => at = header.end(),
+                Ok(false) => return Ok(Opened::Unusual(store)),
+                Err(error) => break Some(Cut::Broken(error)),
             }
-            at = header.end();
-        }
-        // A stream says where it ends; one that just stops was cut off, be it between two batches.
-        let Reading { batches, dictionaries, type_codes, type_texts, info, truncated, .. } = reading;
-        let truncated = truncated || !messages.ended(at)?;
-        Ok(Opened::Segment(Box::new(Self {
-            columns,
-            batches,
-            dictionaries,
-            type_codes,
-            type_texts,
-            info,
-            truncated,
-            store,
-        })))
+        };
+        let Reading { batches, dictionaries, type_codes, type_texts, info, .. } = reading;
+        let cut = match cut {
+            Some(Cut::Broken(error)) if batches.is_empty() => return Err(error),
+            cut => cut,
+        };
+        Ok(Opened::Segment(Box::new(Self { columns, batches, dictionaries, type_codes, type_texts, info, cut, store })))
     }
 
     pub fn batch_count(&self) -> usize {
@@ -223,11 +229,21 @@ impl Segment {
         self.columns.journal_columns().err()
     }
 
-    /// The id of the last row.
-    pub fn last_id(&self) -> Result<Option<RunId>, ArrowError> {
-        let Some(last) = self.batches.len().checked_sub(1) else { return Ok(None) };
-        let runs = self.runs_of(last..last + 1, &mut Scratch::default())?;
-        Ok(runs.into_iter().next_back().and_then(|runs| runs.runs.into_iter().next_back()).map(|(id, ..)| id))
+    /// Whether these are rows of `sys_invocation`: ids, and nothing of journals.
+    pub fn is_info(&self) -> bool {
+        self.columns.index.is_none() && self.columns.entry_type.is_none() && self.columns.raw.is_none()
+    }
+
+    /// The id of the last row, if there is one that can be read.
+    pub fn last_id(&self) -> Option<RunId> {
+        let last = self.batches.len().checked_sub(1)?;
+        let runs = self.runs_of(last..last + 1, &mut Scratch::default()).pop()?.ok()?;
+        runs.runs.into_iter().next_back().map(|(id, ..)| id)
+    }
+
+    /// A batch's row among all rows of the file, counted from 1.
+    pub fn row_number(&self, batch: usize, row: u32) -> u64 {
+        self.batches[..batch].iter().map(|batch| u64::from(batch.rows)).sum::<u64>() + u64::from(row) + 1
     }
 
     /// Whether rows tell of their invocation too.
@@ -241,8 +257,8 @@ impl Segment {
         batch.body_len / u64::from(batch.rows.max(1)) + 1
     }
 
-    /// Where the runs of rows with one id are, batch by batch.
-    pub fn runs(&self) -> Result<Vec<Runs>, ArrowError> {
+    /// Where the runs of rows with one id are, batch by batch; a batch may have ids that can not be read.
+    pub fn runs(&self) -> Vec<Result<Runs, BrokenBatch>> {
         // Batches that share a dictionary are read together, so that it is read once.
         let mut groups: Vec<Range<usize>> = Vec::new();
         for at in 0..self.batches.len() {
@@ -256,31 +272,42 @@ impl Segment {
                 _ => groups.push(at..at + 1),
             }
         }
-        let found: Vec<Vec<Runs>> = groups
+        let found: Vec<Vec<Result<Runs, BrokenBatch>>> = groups
             .into_par_iter()
             .with_min_len(16)
             .map_init(Scratch::default, |buffer, group| self.runs_of(group, buffer))
-            .collect::<Result<_, _>>()?;
-        Ok(found.into_iter().flatten().collect())
+            .collect();
+        found.into_iter().flatten().collect()
     }
 
-    fn runs_of(&self, group: Range<usize>, buffer: &mut Scratch) -> Result<Vec<Runs>, ArrowError> {
+    fn runs_of(&self, group: Range<usize>, buffer: &mut Scratch) -> Vec<Result<Runs, BrokenBatch>> {
+        let broken = |batch: usize| move |error: ArrowError| BrokenBatch { batch, reason: error.to_string() };
         let width = match self.columns.id.layout {
             Layout::Bytes { width } => {
-                return group.map(|at| self.plain_runs(at, width, buffer)).collect();
+                return group.map(|at| self.plain_runs(at, width, buffer).map_err(broken(at))).collect();
             }
             Layout::Dictionary { width, .. } => width,
             Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
         };
-        let dictionary = self.batches[group.start].id_dictionary;
+        match self.dictionary_ids(group.start, buffer) {
+            Ok(ids) => group.map(|at| self.keyed_runs(at, width, &ids).map_err(broken(at))).collect(),
+            Err(error) => {
+                let reason = error.to_string();
+                group.map(|batch| Err(BrokenBatch { batch, reason: reason.clone() })).collect()
+            }
+        }
+    }
+
+    /// The ids in a batch's dictionary.
+    fn dictionary_ids(&self, batch: usize, buffer: &mut Scratch) -> Result<Vec<RunId>, ArrowError> {
+        let dictionary = self.batches[batch].id_dictionary;
         let dictionary = self
             .dictionaries
             .get(dictionary as usize)
             .ok_or_else(|| ArrowError::Malformed("a batch comes before its dictionary".to_owned()))?;
         buffer.clear();
         let texts = dictionary.read(&self.store, buffer)?;
-        let ids: Vec<RunId> = texts.iter(buffer).map(|text| text.map(RunId::of)).collect::<Result<_, _>>()?;
-        group.map(|at| self.keyed_runs(at, width, &ids)).collect()
+        texts.iter(buffer).map(|text| text.map(RunId::of)).collect()
     }
 
     fn plain_runs(&self, at: usize, width: u8, buffer: &mut Scratch) -> Result<Runs, ArrowError> {
@@ -335,6 +362,13 @@ pub struct Runs {
     pub runs: Vec<(RunId, u32, u32)>,
 }
 
+/// A batch whose ids can not be read.
+#[derive(Debug)]
+pub struct BrokenBatch {
+    pub batch: usize,
+    pub reason: String,
+}
+
 /// The id of a run: as numbers where it has Restate's form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunId {
@@ -369,6 +403,39 @@ impl Runs {
         if let Some((_, _, rows)) = self.runs.last_mut() {
             *rows += 1;
         }
+    }
+}
+
+/// Where the first message is: a file is a stream behind its magic and padding, with a footer that is not needed.
+pub(super) fn data_start(store: &Store) -> Result<u64, ArrowError> {
+    const PADDED: usize = 128;
+    let mut head = [0; PADDED];
+    let read = store.read_into(0, &mut head)?;
+    if !head[..read].starts_with(MAGIC) {
+        return Ok(0);
+    }
+    let padding = head[8.min(read)..read].chunks(8).take_while(|word| word.iter().all(|byte| *byte == 0)).count();
+    Ok(8 + 8 * padding as u64)
+}
+
+/// Gives every batch, those of dictionaries included, with where its body begins; says why it stops early, if it does.
+pub(super) fn each_batch(
+    store: &Store,
+    mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, u64) -> Result<(), ArrowError>,
+) -> Result<Option<Cut>, ArrowError> {
+    let mut messages = Messages { store, buffer: Scratch::default() };
+    let mut at = data_start(store)?;
+    loop {
+        let header = match messages.follow(at) {
+            Ok(header) => header,
+            Err(cut) => return Ok(cut),
+        };
+        let message = header.message(&messages.buffer)?;
+        let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+        if let Some(batch) = message.header_as_record_batch().or(dictionary) {
+            sink(batch, header.body)?;
+        }
+        at = header.end();
     }
 }
 
@@ -419,6 +486,21 @@ impl Messages<'_> {
         Ok(Some(Header { metadata, body: at + end, body_len }))
     }
 
+    /// The message at `at`, the whole of it; else why it is not there, if it should be.
+    fn follow(&mut self, at: u64) -> Result<Header, Option<Cut>> {
+        let broken = |error| Some(Cut::Broken(error));
+        match self.next(at) {
+            Ok(Some(header)) if header.end() > self.store.size() => Err(Some(Cut::Off)),
+            Ok(Some(header)) => Ok(header),
+            // A stream says where it ends; one that just stops was cut off, be it between two batches.
+            Ok(None) if !self.ended(at).map_err(broken)? => Err(Some(Cut::Off)),
+            // Behind a file's messages there is its footer.
+            Ok(None) if data_start(self.store).map_err(broken)? > 0 => Err(None),
+            Ok(None) => Err((at + EOS < self.store.size()).then_some(Cut::More)),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
     /// Whether the end-of-stream mark is at `at`.
     fn ended(&mut self, at: u64) -> Result<bool, ArrowError> {
         let left = self.store.size().saturating_sub(at);
@@ -447,7 +529,6 @@ struct Reading<'a> {
     info: Vec<ColumnSpans>,
     id_dictionary: u32,
     type_dictionary: u32,
-    truncated: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -461,7 +542,6 @@ impl<'a> Reading<'a> {
             info: Vec::new(),
             id_dictionary: NO_DICTIONARY,
             type_dictionary: NO_DICTIONARY,
-            truncated: false,
         }
     }
 
@@ -485,6 +565,15 @@ impl<'a> Reading<'a> {
 
     fn take_batch(&mut self, batch: &arrow_ipc::RecordBatch<'_>, header: &Header) -> Option<()> {
         let rows = u32::try_from(batch.length()).ok()?;
+        let own = self.columns;
+        // What stands in the place of a null means nothing, and an id's would be another's.
+        if ![Some(own.id), own.index, own.entry_type, own.raw, own.version]
+            .into_iter()
+            .flatten()
+            .all(|column| has_no_nulls(batch, column))
+        {
+            return None;
+        }
         let find = |column: Option<Column>| match column {
             Some(column) => spans(batch, column, rows, header.body_len),
             None => Some(ColumnSpans::default()),
@@ -528,7 +617,10 @@ impl<'a> Reading<'a> {
             return Ok(false);
         }
         let Ok(rows) = u32::try_from(data.length()) else { return Ok(false) };
-        let column = Column { layout: Layout::Bytes { width }, first_buffer: 0 };
+        let column = Column { layout: Layout::Bytes { width }, first_buffer: 0, node: 0 };
+        if !has_no_nulls(&data, column) {
+            return Ok(false);
+        }
         let Some(spans) = spans(&data, column, rows, header.body_len) else { return Ok(false) };
         let noted = Dictionary { rows, body: header.body, spans, width };
         if id_width.is_some() {
@@ -577,7 +669,7 @@ impl Texts {
         // The two lie next to each other but for padding: one read gets both.
         let (from, to) = (spans.values.at, spans.data.at + spans.data.len);
         let gap = spans.data.at.wrapping_sub(from) as usize;
-        if spans.data.at >= from && gap < offsets + 256 {
+        if spans.data.at >= from && (offsets..offsets + 256).contains(&gap) {
             store.read(body + u64::from(from), (to - from) as usize, buffer)?;
             return Ok(Self { rows, width, data: gap });
         }

@@ -210,6 +210,10 @@ impl Body {
         len: usize,
         bytes: &mut Scratch,
     ) -> io::Result<Range<usize>> {
+        if len == 0 {
+            // Nothing may lie anywhere.
+            return Ok(0..0);
+        }
         if let Some(from) = self.whole {
             let start = at as usize - from as usize;
             return Ok(start..start + len);

@@ -60,7 +60,7 @@ impl<W: Write> ArrowWriter<W> {
         Self::with_columns(sink, &[])
     }
 
-    /// A file with the invocations' columns, each given on the first row of its journal.
+    /// A file with the invocations' columns, each given on the first of a run of its journal's rows.
     pub fn with_info(sink: W) -> Result<Self, WriteError> {
         Self::with_columns(sink, &INFO_COLUMNS)
     }
@@ -93,7 +93,8 @@ impl<W: Write> ArrowWriter<W> {
 
     /// Adds a row. `info` is ignored by a file without such columns.
     pub fn push(&mut self, row: RowRef<'_>, info: Option<&InvocationInfo>) -> Result<(), WriteError> {
-        if self.ids.last().is_none_or(|last| last != row.id) {
+        let begins = self.ids.last().is_none_or(|last| last != row.id);
+        if begins {
             self.ids.push(row.id.to_owned());
         }
         self.keys.push(self.ids.len() as i32 - 1);
@@ -112,7 +113,7 @@ impl<W: Write> ArrowWriter<W> {
         self.ends.push(self.raw.len() as i64);
         self.versions.push(row.version);
         if self.schema.fields().len() > 5 {
-            self.info.push(info.map(InvocationInfo::columns).unwrap_or_default());
+            self.info.push(info.filter(|_| begins).map(InvocationInfo::columns).unwrap_or_default());
         }
         if self.keys.len() >= BATCH_ROWS || self.raw.len() >= BATCH_BYTES {
             self.flush()?;

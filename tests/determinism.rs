@@ -1,0 +1,178 @@
+//! The same journals give the same bytes: on one thread and on many, in any order of rows, in one file or in several, in
+//! every format that rows can have.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::*;
+
+/// Numbers that look random and are the same every time.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+
+    fn shuffled<T: Clone>(&mut self, items: &[T]) -> Vec<T> {
+        let mut items = items.to_vec();
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+        items
+    }
+}
+
+/// Every fixture's rows, as lines, of both sides.
+fn corpus() -> (Vec<String>, Vec<String>) {
+    let (mut recorded, mut replayed) = (Vec::new(), Vec::new());
+    for group in ["rules", "clean", "failed"] {
+        collect(&fixtures().join(group), &mut recorded, &mut replayed);
+    }
+    assert!(recorded.len() > 1000, "{}", recorded.len());
+    (recorded, replayed)
+}
+
+fn collect(directory: &Path, recorded: &mut Vec<String>, replayed: &mut Vec<String>) {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let lines = || std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+        match path.file_name().unwrap().to_str().unwrap() {
+            // Some variants share a recording.
+            "recorded.jsonl" if !recorded.contains(&lines()[0]) => recorded.extend(lines()),
+            "trace.jsonl" if !replayed.contains(&lines()[0]) => replayed.extend(lines()),
+            _ if path.is_dir() => collect(&path, recorded, replayed),
+            _ => {}
+        }
+    }
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+const FORMATS: [&str; 3] = ["human", "json", "jsonl"];
+
+/// What each format prints.
+fn reports(recorded: &Path, replayed: &Path, jobs: &str) -> Vec<String> {
+    FORMATS
+        .iter()
+        .map(|format| {
+            let run = rehearse(&[
+                "check",
+                text(recorded),
+                "--against",
+                text(replayed),
+                "--format",
+                format,
+                "-v",
+                "--jobs",
+                jobs,
+            ]);
+            assert_eq!(run.status, 1, "{}", run.stderr);
+            run.stdout
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_same(what: &str, reports: &[String], expected: &[String]) {
+    for ((format, report), expected) in FORMATS.iter().zip(reports).zip(expected) {
+        let differs = report.lines().zip(expected.lines()).find(|(one, other)| one != other);
+        assert_eq!(report.len(), expected.len(), "{what}, {format}: {differs:#?}");
+        assert_eq!(differs, None, "{what}, {format}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_and_the_order_of_rows_do_not_show() {
+    let directory = scratch();
+    let (recorded, replayed) = corpus();
+    let recorded_file = write(directory.path(), "recorded.jsonl", joined(&recorded));
+    let replayed_file = write(directory.path(), "replayed.jsonl", joined(&replayed));
+    let expected = reports(&recorded_file, &replayed_file, "1");
+    assert!(expected[1].matches("\"verdict\"").count() >= 100);
+    for jobs in ["2", "8"] {
+        assert_same(jobs, &reports(&recorded_file, &replayed_file, jobs), &expected);
+    }
+
+    let mut seeded = Seeded(7);
+    for jobs in ["1", "8"] {
+        let one = write(directory.path(), "shuffled.jsonl", joined(&seeded.shuffled(&recorded)));
+        let other = write(directory.path(), "shuffled-trace.jsonl", joined(&seeded.shuffled(&replayed)));
+        assert_same("shuffled", &reports(&one, &other, jobs), &expected);
+    }
+
+    // Dealt out to several files, whose names say nothing of where a journal begins.
+    let shuffled = seeded.shuffled(&recorded);
+    let parts = directory.path().join("parts");
+    std::fs::create_dir(&parts).unwrap();
+    for (at, part) in shuffled.chunks(shuffled.len() / 6).enumerate() {
+        write(&parts, &format!("{}.jsonl", (at * 5) % 7), joined(part));
+    }
+    assert_same("several files", &reports(&parts, &replayed_file, "2"), &expected);
+
+    let list = |lines: &[String]| format!("{{\"rows\":[{}]}}", lines.join(","));
+    let one = write(directory.path(), "recorded.json", list(&recorded));
+    let other = write(directory.path(), "replayed.json", list(&seeded.shuffled(&replayed)));
+    assert_same("rows", &reports(&one, &other, "2"), &expected);
+}
+
+#[test]
+fn arrow_and_json_read_the_same() {
+    let directory = scratch();
+    let (recorded, replayed) = corpus();
+    // Without what is joined in, which has types of its own in Arrow.
+    let bare = |name: &str, lines_of: &[String]| -> Vec<Row> {
+        let file = write(directory.path(), name, joined(lines_of));
+        rows_of(&file)
+    };
+    let (recorded, replayed) = (bare("recorded.jsonl", &recorded), bare("replayed.jsonl", &replayed));
+    let one = write(directory.path(), "recorded.jsonl", lines(&recorded));
+    let other = write(directory.path(), "replayed.jsonl", lines(&replayed));
+    let expected = reports(&one, &other, "1");
+    let mut seeded = Seeded(11);
+    for batch_rows in [37, 128, usize::MAX] {
+        let rows = if batch_rows == 37 { seeded.shuffled(&recorded) } else { recorded.clone() };
+        let batches: Vec<_> = rows.chunks(batch_rows).map(batch).collect();
+        let arrow = write(directory.path(), "recorded.arrow", stream(&batches));
+        let batches: Vec<_> = replayed.chunks(batch_rows).map(batch).collect();
+        let traces = write(directory.path(), "replayed.arrow", stream(&batches));
+        assert_same("arrow", &reports(&arrow, &traces, "8"), &expected);
+        assert_same("arrow and lines", &reports(&arrow, &other, "2"), &expected);
+    }
+    // The server's own files, in every form that it gives.
+    let formats = fixtures().join("formats");
+    let plain = ["stream.arrow", "rows.json", "rows.jsonl", "cli.jsonl"].map(|name| {
+        let run = check(&formats.join(name), &formats.join("rows.jsonl"));
+        assert_eq!(run.status, 0, "{name}: {}", run.stderr);
+        run.stdout
+    });
+    assert!(plain.iter().all(|report| *report == plain[0]));
+}
+
+#[test]
+fn unreadable_rows_are_told_in_the_same_order() {
+    let directory = scratch();
+    let mut broken = small_journals(1..=40);
+    broken.retain(|row| !(row.index == 2 && row.id.ends_with(['3', '7', 'b'])));
+    let file =
+        write(directory.path(), "broken.jsonl", format!("{}{{\"id\":\"a\",\"index\"\n{{\"id\":\"b\"", lines(&broken)));
+    let good = write(directory.path(), "good.jsonl", lines(&small_journals(1..=40)));
+    let run = |jobs: &str| {
+        let run = rehearse(&["check", text(&file), "--against", text(&good), "-v", "--jobs", jobs]);
+        assert_eq!(run.status, 3);
+        run.stdout + &run.stderr
+    };
+    let expected = run("1");
+    for jobs in ["2", "8", "8"] {
+        assert_eq!(run(jobs), expected);
+    }
+}
