@@ -44,6 +44,18 @@ impl<'a> Entries<'a> {
         &self.raw[(from - self.start) as usize..(self.ends[at] - self.start) as usize]
     }
 
+    /// Some of the entries, as a journal of their own.
+    pub fn range(&self, places: std::ops::Range<usize>) -> Self {
+        let at = |place: usize| if place == 0 { self.start } else { self.ends[place - 1] };
+        let (start, end) = (at(places.start), at(places.end));
+        Self {
+            codes: &self.codes[places.clone()],
+            ends: &self.ends[places],
+            start,
+            raw: &self.raw[(start - self.start) as usize..(end - self.start) as usize],
+        }
+    }
+
     /// Places of the commands among the entries, in order.
     pub fn commands(&self) -> impl Iterator<Item = usize> + '_ {
         self.codes.iter().enumerate().filter(|(_, code)| is_command(**code)).map(|(at, _)| at)
