@@ -26,8 +26,8 @@ struct Corpus {
 
 impl Corpus {
     fn new(make: Make) -> Self {
-        // About a megabyte a side, and a few journals at least.
-        let journals = (1_000_000 / (make.commands * (make.payload + 40))).clamp(3, 4096);
+        // About eight megabytes a side: beyond the second-level cache, and a few journals at least.
+        let journals = (8_000_000 / (make.commands * (make.payload + 40))).clamp(3, 65_536);
         let mut corpus = Self { recorded: EntryBuffer::default(), replayed: EntryBuffer::default(), ends: Vec::new() };
         for number in 0..journals as u64 {
             make.with(Edit::None).write(number, &mut corpus.recorded);
