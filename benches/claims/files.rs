@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{LargeBinaryArray, LargeStringArray, RecordBatch, UInt32Array};
@@ -31,6 +31,18 @@ impl Content {
         let changed = self.candidate && number % 1000 == 7;
         let edit = if changed { Edit::Mismatch } else { Edit::None };
         Make::new(commands, self.payload).with(edit).write(number as u64, out);
+    }
+
+    /// Recorded and candidate.
+    pub fn write_both(self, form: &str, paths: &[PathBuf; 2]) {
+        for (path, candidate) in paths.iter().zip([false, true]) {
+            let content = Self { candidate, ..self };
+            match form {
+                "sorted" => content.write_sorted(path),
+                "server" => content.write_as_server(path),
+                _ => content.write_json(path),
+            }
+        }
     }
 
     /// Ids in their order, each with the number of its journal.

@@ -29,6 +29,12 @@ fn main() {
     if let [mode @ ("check" | "peer"), recorded, candidate] = &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return process::be_child(mode, Path::new(recorded), Path::new(candidate));
     }
+    // For looking closer at one form: `claims write sorted|server|json PAYLOAD JOURNALS DIRECTORY`.
+    if let [mode, form, payload, journals, directory] = &arguments[..]
+        && mode == "write"
+    {
+        return process::write(form, payload.parse().unwrap(), journals.parse().unwrap(), Path::new(directory));
+    }
     let wanted = |section: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == section);
     let mut table = timing::Table::default();
     if wanted("comparison") {

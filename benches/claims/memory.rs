@@ -7,17 +7,10 @@ use crate::timing::Table;
 pub fn run(table: &mut Table) {
     // About 5 KB a journal and side: 1,000,000 journals are 10 GB in all.
     let journals = if crate::full() { 1_000_000 } else { 100_000 };
-    for form in ["sorted", "as the server sends"] {
+    for form in ["sorted", "server"] {
         let files = Files::new();
         let paths = [files.path("recorded"), files.path("candidate")];
-        for (path, candidate) in paths.iter().zip([false, true]) {
-            let content = Content { journals, payload: 1000, commands: &[5], candidate };
-            if form == "sorted" {
-                content.write_sorted(path);
-            } else {
-                content.write_as_server(path);
-            }
-        }
+        Content { journals, payload: 1000, commands: &[5], candidate: false }.write_both(form, &paths);
         let bytes: u64 = paths.iter().map(|path| path.metadata().unwrap().len()).sum();
         let (time, printed) = child("check", &paths);
         let detail = format!("{:.1} GB in {:.2} s", bytes as f64 / 1e9, time.as_secs_f64());

@@ -32,20 +32,24 @@ pub fn run(table: &mut Table) {
         [(64, "64 B", 60_000, 25.0, 8.0), (1024, "1 KiB", 20_000, 10.0, 8.0), (64 << 10, "64 KiB", 600, 4.0, 4.0)]
     {
         let journals = journals * scale();
-        for (form, asked) in [("sorted, large batches", sorted), ("as the server sends", server)] {
+        for (form, asked) in [("sorted", sorted), ("server", server)] {
             let files = Files::new();
             let paths = [files.path("recorded"), files.path("candidate")];
-            for (path, candidate) in paths.iter().zip([false, true]) {
-                let content = Content { journals, payload, commands: COMMANDS, candidate };
-                if asked == sorted && form.starts_with("sorted") {
-                    content.write_sorted(path);
-                } else {
-                    content.write_as_server(path);
-                }
-            }
-            beside_peer(table, &format!("(b) {form}, {size}"), asked, &paths);
+            let content = Content { journals, payload, commands: COMMANDS, candidate: false };
+            content.write_both(form, &paths);
+            beside_peer(table, &format!("(b) {}, {size}", described(form)), asked, &paths);
         }
     }
+}
+
+fn described(form: &str) -> &str {
+    if form == "sorted" { "sorted, large batches" } else { "as the server sends" }
+}
+
+/// Writes the files of a form, to stay.
+pub fn write(form: &str, payload: usize, journals: usize, directory: &Path) {
+    let content = Content { journals, payload, commands: COMMANDS, candidate: false };
+    content.write_both(form, &[directory.join("recorded"), directory.join("candidate")]);
 }
 
 fn beside_peer(table: &mut Table, name: &str, asked: f64, paths: &[PathBuf; 2]) {
