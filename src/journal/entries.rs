@@ -61,6 +61,14 @@ impl<'a> Entries<'a> {
         self.codes.iter().enumerate().filter(|(_, code)| is_command(**code)).map(|(at, _)| at)
     }
 
+    /// Kinds of the commands, in order.
+    pub fn command_kinds(&self) -> impl Iterator<Item = CommandKind> + '_ {
+        self.codes.iter().filter_map(|code| match EntryKind::from_code(*code) {
+            Some(EntryKind::Command(kind)) => Some(kind),
+            _ => None,
+        })
+    }
+
     pub fn command_count(&self) -> usize {
         self.codes.iter().filter(|code| is_command(**code)).count()
     }
@@ -103,9 +111,19 @@ impl EntryBuffer {
     }
 
     pub fn extend(&mut self, entries: Entries<'_>) {
-        for at in 0..entries.len() {
-            self.push(entries.kind(at), entries.raw(at));
-        }
+        let end = u32::try_from(self.raw.len() + entries.raw.len()).expect("sources keep journals below 4 GiB");
+        let shift = (end - entries.raw.len() as u32).wrapping_sub(entries.start);
+        self.codes.extend_from_slice(entries.codes);
+        self.ends.extend(entries.ends.iter().map(|end| end.wrapping_add(shift)));
+        self.raw.extend_from_slice(entries.raw);
+    }
+
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
     }
 
     pub fn clear(&mut self) {

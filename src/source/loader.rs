@@ -88,7 +88,7 @@ impl<'c> Loader<'c> {
         if let [piece] = pieces {
             let slab = self.slab_of(piece)?;
             let indexes = self.slabs[slab].indexes(piece.range());
-            if indexes.iter().enumerate().all(|(at, index)| at as u32 == *index) {
+            if ascend_from(0, indexes) {
                 let entries = self.slabs[slab].entries(piece.range());
                 self.check_kinds(entries, pieces)?;
                 return Ok(entries);
@@ -101,12 +101,31 @@ impl<'c> Loader<'c> {
 
     /// Puts rows that lie apart, or out of order, into order.
     fn gather(&mut self, pieces: &[Piece]) -> Result<(), String> {
-        let mut rows: Vec<(u32, usize, u32)> = Vec::new();
+        let mut parts: Vec<(u32, usize, Range<u32>)> = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let slab = self.slab_of(piece)?;
-            let indexes = self.slabs[slab].indexes(piece.range());
             self.check_kinds(self.slabs[slab].entries(piece.range()), std::slice::from_ref(piece))?;
-            rows.extend(indexes.iter().zip(piece.range()).map(|(index, row)| (*index, slab, row)));
+            parts.push((self.slabs[slab].indexes(piece.range())[0], slab, piece.range()));
+        }
+        parts.sort_unstable_by_key(|(first, ..)| *first);
+        self.scattered.clear();
+        for (first, slab, rows) in &parts {
+            let slab = &self.slabs[*slab];
+            if *first as usize != self.scattered.len() || !ascend_from(*first, slab.indexes(rows.clone())) {
+                self.gather_rows(&parts)?;
+                break;
+            }
+            self.scattered.extend(slab.entries(rows.clone()));
+        }
+        self.check_first(self.scattered.view())
+    }
+
+    /// Row by row, where the parts are not whole stretches of the journal.
+    fn gather_rows(&mut self, parts: &[(u32, usize, Range<u32>)]) -> Result<(), String> {
+        let mut rows: Vec<(u32, usize, u32)> = Vec::new();
+        for (_, slab, part) in parts {
+            let indexes = self.slabs[*slab].indexes(part.clone());
+            rows.extend(indexes.iter().zip(part.clone()).map(|(index, row)| (*index, *slab, row)));
         }
         rows.sort_unstable();
         self.scattered.clear();
@@ -120,7 +139,7 @@ impl<'c> Loader<'c> {
             }
             self.scattered.extend(self.slabs[*slab].entries(*row..*row + 1));
         }
-        self.check_first(self.scattered.view())
+        Ok(())
     }
 
     fn slab_of(&self, piece: &Piece) -> Result<usize, String> {
@@ -161,6 +180,12 @@ impl<'c> Loader<'c> {
         }
         Ok(())
     }
+}
+
+/// Whether these count up from `first` without a gap.
+fn ascend_from(first: u32, indexes: &[u32]) -> bool {
+    // No early exit, so that this becomes vector code.
+    indexes.iter().zip(first..).fold(true, |ascend, (index, at)| ascend & (*index == at))
 }
 
 impl Corpus {
