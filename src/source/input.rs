@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{SpooledData, SpooledTempFile};
 
-use super::arrow::{ArrowError, ArrowWriter, Opened, RowRef, RunId, Segment, Store, WriteError, convert};
+use super::arrow::{ArrowError, ArrowWriter, Opened, RowRef, Segment, Store, WriteError, convert};
 use super::json::{Item, Row, read_rows};
 use super::readable::Readable;
 use crate::journal::{InvocationInfo, Trace};
@@ -175,17 +175,17 @@ impl Files {
             if missing != "index" {
                 return Err(ArrowError::MissingColumn(missing));
             }
-            for runs in segment.runs()? {
-                for (id, row, _) in runs.runs {
-                    let info =
-                        segment.info(runs.batch, row).map_err(|error| ArrowError::Malformed(error.to_string()))?;
-                    self.info.push((id.text(), info));
-                }
+            let found = segment.pieces()?;
+            for piece in &found.pieces {
+                let info = segment
+                    .info(piece.batch as usize, piece.row)
+                    .map_err(|error| ArrowError::Malformed(error.to_string()))?;
+                self.info.push((found.text(piece), info));
             }
             return Ok(());
         }
         if segment.truncated {
-            let last = segment.last_id()?.map(RunId::text);
+            let last = segment.last_id()?;
             let cut = match &last {
                 Some(_) => "the file is cut off in the middle of a batch; this, its last journal, may lack entries",
                 None => "the file is cut off before its first batch ends",

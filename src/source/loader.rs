@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::arrow::{Segment, Slab};
-use super::corpus::{Corpus, Piece, Task};
+use super::arrow::{Piece, Segment, Slab};
+use super::corpus::{Corpus, Task};
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
 /// One worker's reading of one side. Its buffers are reused from task to task.
@@ -90,7 +90,8 @@ impl<'c> Loader<'c> {
             let indexes = self.slabs[slab].indexes(piece.range());
             if ascend_from(0, indexes) {
                 let entries = self.slabs[slab].entries(piece.range());
-                self.check_kinds(entries, pieces)?;
+                self.check_kinds(entries, piece)?;
+                self.check_first(entries)?;
                 return Ok(entries);
             }
         }
@@ -104,7 +105,7 @@ impl<'c> Loader<'c> {
         let mut parts: Vec<(u32, usize, Range<u32>)> = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let slab = self.slab_of(piece)?;
-            self.check_kinds(self.slabs[slab].entries(piece.range()), std::slice::from_ref(piece))?;
+            self.check_kinds(self.slabs[slab].entries(piece.range()), piece)?;
             parts.push((self.slabs[slab].indexes(piece.range())[0], slab, piece.range()));
         }
         parts.sort_unstable_by_key(|(first, ..)| *first);
@@ -151,27 +152,22 @@ impl<'c> Loader<'c> {
         }
     }
 
-    fn check_kinds(&self, entries: Entries<'_>, pieces: &[Piece]) -> Result<(), String> {
-        let piece = &pieces[0];
+    fn check_kinds(&self, entries: Entries<'_>, piece: &Piece) -> Result<(), String> {
         let (segment, batch) = self.corpus.segment(piece.batch);
-        if let Some(at) = entries.unknown() {
+        let slab = &self.slabs[self.slab_of(piece)?];
+        if slab.has_unknown()
+            && let Some(at) = entries.unknown()
+        {
             let row = piece.row + at as u32;
             let text = segment.entry_type(batch, row).unwrap_or_default();
             return Err(format!("row {}: unknown entry type {text:?}", row + 1));
         }
-        if self.slabs[self.slab_of(piece)?].has_old()
+        if slab.has_old()
             && let Ok(Some(version @ 0..=1)) = segment.version(batch, piece.row)
         {
             return Err(format!("a journal of version {version} (service protocol 4 and before), which is not read"));
         }
-        if pieces.len() == 1 && self.first_index(piece)? == 0 {
-            self.check_first(entries)?;
-        }
         Ok(())
-    }
-
-    fn first_index(&self, piece: &Piece) -> Result<u32, String> {
-        Ok(self.slabs[self.slab_of(piece)?].indexes(piece.range())[0])
     }
 
     fn check_first(&self, entries: Entries<'_>) -> Result<(), String> {
