@@ -134,14 +134,14 @@ fn severity(stop: &Stop) -> u8 {
 }
 
 /// Whether several replays did the same, as far as the journal goes.
-fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment) -> Result<Cause, Undecodable> {
+fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment<'_>) -> Result<Cause, Undecodable> {
     if replays.len() < 2 {
         return Ok(Cause::Unknown);
     }
     for replayed in replays {
         let commands = align(recorded, *replayed, &Stop::Frontier)?.replayed;
         let upto = chosen.recorded.len().min(commands.len()).min(chosen.replayed.len());
-        let same = chosen.replayed[..upto].iter().zip(&commands[..upto]).all(|(one, other)| {
+        let same = (0..upto).map(|at| (&chosen.replayed[at], &commands[at])).all(|(one, other)| {
             one.kind.modulo_eager() == other.kind.modulo_eager()
                 && one
                     .differences(other)

@@ -11,7 +11,7 @@ use restate_sdk_shared_core::{
 };
 
 /// What the candidate does: the kinds of commands that [`crate::generate`] makes.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub enum Operation {
     Run { name: String },
     Set { key: String, value: Bytes },
@@ -21,9 +21,11 @@ pub enum Operation {
     Send(Call, u64),
     Sleep(u64),
     Output(Bytes),
+    /// A result: no operation, but decoded as such for (c).
+    Result(Bytes),
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Call {
     service: String,
     handler: String,
@@ -59,6 +61,23 @@ impl Operation {
             kind => Self::of(kind, raw),
         }
     }
+}
+
+impl Operation {
+    /// A notification's result.
+    pub fn notification(raw: Bytes) -> Option<Self> {
+        Some(Self::Result(ResultFields::decode(raw).expect("generated").value))
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ResultFields {
+    #[prost(uint32, tag = "1")]
+    completion_id: u32,
+    #[prost(bytes = "bytes", tag = "5")]
+    value: Bytes,
+    #[prost(string, tag = "16")]
+    invocation_id: String,
 }
 
 /// Every field of the generated commands; one message for all keeps the peer short and costs it nothing.
@@ -222,6 +241,7 @@ fn issue(vm: &mut CoreVM, operation: Operation) -> Result<(), Error> {
             let handle = vm.sys_sleep(String::new(), Duration::from_millis(at), None)?;
             wait(vm, handle)
         }
+        Operation::Result(_) => Ok(()),
         Operation::Output(value) => vm.sys_write_output(NonEmptyValue::Success(value), stable),
     }
 }

@@ -3,10 +3,12 @@
 mod comparison;
 mod files;
 mod generate;
+mod long;
 mod machine;
 mod memory;
 mod peer;
 mod process;
+mod rows;
 mod timing;
 
 use std::path::Path;
@@ -42,6 +44,12 @@ fn main() {
     }
     if wanted("process") {
         process::run(&mut table);
+    }
+    if wanted("rows") {
+        rows::run(&mut table);
+    }
+    if wanted("long") {
+        long::run(&mut table);
     }
     if wanted("memory") {
         memory::run(&mut table);

@@ -96,7 +96,8 @@ pub fn be_child(mode: &str, recorded: &Path, candidate: &Path) {
     println!("{compatible} {mismatch} {}", peak_kib());
 }
 
-fn checked(recorded: &Path, candidate: &Path) -> (u64, u64) {
+/// Checks two files; how many journals are compatible, and how many are not.
+pub fn checked(recorded: &Path, candidate: &Path) -> (u64, u64) {
     let (recorded, candidate, ids) =
         open(&[Input::Path(recorded.to_owned())], &[Input::Path(candidate.to_owned())]).unwrap();
     let mut report = Report::default();

@@ -73,6 +73,13 @@ impl<'a> Entries<'a> {
         self.codes.iter().filter(|code| is_command(**code)).count()
     }
 
+    /// Whether an entry is another's, byte for byte.
+    pub fn same_bytes(&self, at: usize, other: &Self, their: usize) -> bool {
+        let (a, b) = (self.raw(at), other.raw(their));
+        // Comparing two empty slices is slow on some CPUs.
+        self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
+    }
+
     /// Whether both hold the same entries, byte for byte.
     pub fn identical(&self, other: &Self) -> bool {
         self.codes == other.codes

@@ -92,7 +92,7 @@ pub struct Findings<'a> {
 
 impl Findings<'_> {
     /// Errors in the order in which replay would meet them, then notes.
-    pub fn of(&self, alignment: &Alignment) -> Vec<Finding> {
+    pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let divergences = alignment.divergences();
         let mut findings: Vec<Finding> = divergences
             .iter()
@@ -103,6 +103,9 @@ impl Findings<'_> {
             .collect();
         for (at, row) in alignment.rows.iter().enumerate() {
             let (None, Some(recorded), Some(replayed)) = (row.shape, row.recorded, row.replayed) else { continue };
+            if alignment.recorded.same_bytes(recorded, &alignment.replayed, replayed) {
+                continue;
+            }
             let divergence = Divergence {
                 shape: Shape::Changed,
                 command_index: recorded,
@@ -120,7 +123,7 @@ impl Findings<'_> {
         &self,
         rule: &'static Rule,
         place: &Place<'_>,
-        alignment: &Alignment,
+        alignment: &Alignment<'_>,
         divergence: &Divergence,
     ) -> Finding {
         let changes: Vec<Change> = place
@@ -143,7 +146,7 @@ impl Findings<'_> {
             rule: rule.id,
             level: rule.level,
             command_index: divergence.command_index,
-            entry_index: alignment.entry_indexes.get(divergence.command_index).copied(),
+            entry_index: alignment.recorded.entry_index(divergence.command_index),
             cause: if rule.level == Level::Note { Cause::Unknown } else { self.cause },
             recorded: place.recorded.map(|command| self.object(command)),
             replayed: place.replayed.map(|command| self.object(command)),
@@ -251,7 +254,7 @@ impl Findings<'_> {
     }
 }
 
-fn place<'a>(alignment: &'a Alignment, divergence: &Divergence) -> Place<'a> {
+fn place<'a>(alignment: &'a Alignment<'_>, divergence: &Divergence) -> Place<'a> {
     let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
     let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
     let differences = match (recorded, replayed, divergence.shape) {
@@ -479,7 +482,7 @@ fn is_timestamp(value: &Value) -> bool {
 /// Neighbours shown above and below a finding.
 const CONTEXT: usize = 2;
 
-fn context(alignment: &Alignment, divergence: &Divergence) -> (Vec<ContextRow>, usize) {
+fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> (Vec<ContextRow>, usize) {
     let rows = &alignment.rows;
     let from = divergence.row.saturating_sub(CONTEXT);
     let to = (divergence.row + CONTEXT + 1).min(rows.len());
@@ -499,7 +502,7 @@ fn context(alignment: &Alignment, divergence: &Divergence) -> (Vec<ContextRow>, 
     (shown, agree_after)
 }
 
-fn describe_await(alignment: &Alignment) -> String {
+fn describe_await(alignment: &Alignment<'_>) -> String {
     let Some(added) = &alignment.added_await else { return "await".to_owned() };
     if let Some(run) = added.run.and_then(|at| alignment.recorded.get(at)) {
         let index = added.run.unwrap_or_default();

@@ -1,13 +1,13 @@
 //! Opening what was named: files, directories, standard input.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{SpooledData, SpooledTempFile};
 
 use super::arrow::{ArrowError, ArrowWriter, Opened, RowRef, Segment, Store, WriteError, convert};
-use super::json::{Item, Row, read_rows};
+use super::json::{Item, Row, Text, read_rows};
 use super::readable::Readable;
 use crate::journal::{InvocationInfo, Trace};
 
@@ -225,9 +225,8 @@ impl Files {
     fn take_json(&mut self, name: &str, store: &Store, role: Role) -> Result<(), SourceError> {
         let mut spool = Spool::new(name);
         let mut taken = 0u64;
-        let reader = BufReader::with_capacity(256 << 10, StoreReader { store, at: 0 });
         let mut first_bad = None;
-        read_rows(reader, |line, item| {
+        read_rows(StoreReader { store, at: 0 }, |line, item| {
             let problem = |invocation: Option<String>, reason: String| Problem {
                 file: name.to_owned(),
                 row: Some(line),
@@ -272,8 +271,8 @@ impl Files {
             return Err(format!("it has no {}", if row.index.is_none() { "index" } else { "entry_type" }));
         };
         let raw = row.raw.as_deref().unwrap_or_default();
-        let index = u32::try_from(index.get()).map_err(|_| format!("index {} is too large", index.get()))?;
-        let version = row.version.map_or(2, |version| u32::try_from(version.get()).unwrap_or(u32::MAX));
+        let index = u32::try_from(index.0).map_err(|_| format!("index {} is too large", index.0))?;
+        let version = row.version.map_or(2, |version| u32::try_from(version.0).unwrap_or(u32::MAX));
         if raw.len() % 2 == 1 {
             return Err(format!("raw has an odd number of hex digits ({})", raw.len()));
         }
@@ -321,7 +320,7 @@ impl Files {
 
 impl Row<'_> {
     fn info(&self) -> InvocationInfo {
-        let text = |text: &Option<std::borrow::Cow<'_, str>>| {
+        let text = |text: &Option<Text<'_>>| {
             text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned)
         };
         InvocationInfo {
@@ -334,7 +333,7 @@ impl Row<'_> {
             status: text(&self.status),
             protocol_version: self
                 .pinned_service_protocol_version
-                .and_then(|version| u32::try_from(version.get()).ok())
+                .and_then(|version| u32::try_from(version.0).ok())
                 .filter(|version| *version != 0),
             created_at: text(&self.created_at),
         }

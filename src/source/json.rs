@@ -4,65 +4,105 @@
 //! the memory of its largest row.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Read};
+use std::ops::Deref;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 /// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Row<'a> {
     #[serde(borrow)]
-    pub id: Option<Cow<'a, str>>,
+    pub id: Option<Text<'a>>,
     pub index: Option<Number>,
     #[serde(borrow)]
-    pub entry_type: Option<Cow<'a, str>>,
+    pub entry_type: Option<Text<'a>>,
     /// Hex.
     #[serde(borrow)]
-    pub raw: Option<Cow<'a, str>>,
+    pub raw: Option<Text<'a>>,
     pub version: Option<Number>,
     #[serde(borrow)]
-    pub target: Option<Cow<'a, str>>,
+    pub target: Option<Text<'a>>,
     #[serde(borrow)]
-    pub target_service_name: Option<Cow<'a, str>>,
+    pub target_service_name: Option<Text<'a>>,
     #[serde(borrow)]
-    pub target_service_key: Option<Cow<'a, str>>,
+    pub target_service_key: Option<Text<'a>>,
     #[serde(borrow)]
-    pub target_handler_name: Option<Cow<'a, str>>,
+    pub target_handler_name: Option<Text<'a>>,
     #[serde(borrow)]
-    pub target_service_ty: Option<Cow<'a, str>>,
+    pub target_service_ty: Option<Text<'a>>,
     #[serde(borrow)]
-    pub pinned_deployment_id: Option<Cow<'a, str>>,
+    pub pinned_deployment_id: Option<Text<'a>>,
     #[serde(borrow)]
-    pub status: Option<Cow<'a, str>>,
+    pub status: Option<Text<'a>>,
     pub pinned_service_protocol_version: Option<Number>,
     #[serde(borrow)]
-    pub created_at: Option<Cow<'a, str>>,
+    pub created_at: Option<Text<'a>>,
     #[serde(borrow)]
     pub entries: Option<&'a RawValue>,
 }
 
-/// A number, or a text of one.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Number {
-    Number(u64),
-    #[serde(deserialize_with = "from_text")]
-    Text(u64),
-}
+/// A text, borrowed from the input unless it has escapes. (serde borrows a `Cow` only where it is not optional.)
+#[derive(Debug, Default)]
+pub struct Text<'a>(Cow<'a, str>);
 
-impl Number {
-    pub fn get(self) -> u64 {
-        match self {
-            Self::Number(number) | Self::Text(number) => number,
-        }
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 
-fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let text = Cow::<str>::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Texts)
+    }
+}
+
+/// A number, or a text of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Number(pub u64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a string of one")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                text.parse().map(Number).map_err(Error::custom)
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
 }
 
 /// One value of the input.
@@ -76,7 +116,7 @@ pub enum Item<'a> {
 
 /// A row longer than this is refused, so that memory stays bounded.
 const LONGEST_ROW: usize = 1 << 30;
-const WINDOW: usize = 1 << 20;
+const WINDOW: usize = 256 << 10;
 
 /// Gives every value to `sink`, with its number (its line, where each has one of its own) counted from 1.
 pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<()> {
@@ -190,7 +230,7 @@ mod tests {
         let mut rows = Vec::new();
         read_rows(text.as_bytes(), |line, item| {
             rows.push(match item {
-                Item::Row(row, _) => (line, Ok(row.id.unwrap_or_default().into_owned())),
+                Item::Row(row, _) => (line, Ok(row.id.unwrap_or_default().to_owned())),
                 Item::Bad { reason, .. } => (line, Err(reason)),
             });
         })
