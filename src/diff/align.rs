@@ -173,7 +173,8 @@ impl<'a> Aligner<'a> {
         ending: Ending,
     ) -> Result<Self, Undecodable> {
         let (mine, theirs) = (recorded.len(), replayed.len());
-        let most = mine.min(theirs).saturating_sub(prefix);
+        // Where replay stopped, the two are not the same, whatever else they are the same as.
+        let most = mine.min(theirs).saturating_sub(prefix + usize::from(diverges));
         let suffix = (1..=most)
             .take_while(|back| recorded.same_bytes(mine - back, replayed, theirs - back))
             .last()

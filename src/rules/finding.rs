@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Level, Place, Rule, judge, notes};
 use crate::diff::payload::{json_changes, same_json};
-use crate::diff::{Alignment, Divergence, Shape};
+use crate::diff::{Alignment, Divergence, Row, Shape};
 use crate::journal::command::{Command, Compared, FieldDifference, FieldKind, FieldValue};
 use crate::journal::describe;
 use crate::source::readable::{Payload, command_object};
@@ -94,11 +94,12 @@ impl Findings<'_> {
     /// Errors in the order in which replay would meet them, then notes.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let divergences = alignment.divergences();
+        let agreeing = Agreeing::of(alignment);
         let mut findings: Vec<Finding> = divergences
             .iter()
             .map(|divergence| {
                 let place = place(alignment, divergence);
-                self.finding(judge(&place), &place, alignment, divergence)
+                self.finding(judge(&place), &place, alignment, &agreeing, divergence)
             })
             .collect();
         for (at, row) in alignment.rows.iter().enumerate() {
@@ -114,7 +115,7 @@ impl Findings<'_> {
                 row: at,
             };
             let place = place(alignment, &divergence);
-            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &divergence)));
+            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &agreeing, &divergence)));
         }
         findings
     }
@@ -124,6 +125,7 @@ impl Findings<'_> {
         rule: &'static Rule,
         place: &Place<'_>,
         alignment: &Alignment<'_>,
+        agreeing: &Agreeing,
         divergence: &Divergence,
     ) -> Finding {
         let changes: Vec<Change> = place
@@ -141,7 +143,7 @@ impl Findings<'_> {
             .collect();
         let hints = hints(place, &changes);
         let fingerprint = self.fingerprint(rule, place, &changes);
-        let (context, agree_after) = context(alignment, divergence);
+        let context = context(alignment, divergence);
         Finding {
             rule: rule.id,
             level: rule.level,
@@ -153,8 +155,8 @@ impl Findings<'_> {
             changes: changes.into_iter().map(|change| self.shown(change)).collect(),
             hints,
             fingerprint,
+            agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
             context,
-            agree_after,
         }
     }
 
@@ -482,11 +484,31 @@ fn is_timestamp(value: &Value) -> bool {
 /// Neighbours shown above and below a finding.
 const CONTEXT: usize = 2;
 
-fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> (Vec<ContextRow>, usize) {
+/// By row: how many agree from there to the end.
+struct Agreeing(Vec<usize>);
+
+impl Agreeing {
+    fn of(alignment: &Alignment<'_>) -> Self {
+        let mut agree = 0;
+        let count = |row: &Row| {
+            agree += usize::from(row.shape.is_none());
+            agree
+        };
+        let mut behind: Vec<usize> = alignment.rows.iter().rev().map(count).collect();
+        behind.reverse();
+        Self(behind)
+    }
+
+    fn behind(&self, row: usize) -> usize {
+        self.0.get(row).copied().unwrap_or(0)
+    }
+}
+
+fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> Vec<ContextRow> {
     let rows = &alignment.rows;
     let from = divergence.row.saturating_sub(CONTEXT);
     let to = (divergence.row + CONTEXT + 1).min(rows.len());
-    let shown = (from..to)
+    (from..to)
         .map(|at| {
             let row = &rows[at];
             let awaited = (row.shape == Some(Shape::Awaited)).then(|| describe_await(alignment));
@@ -497,9 +519,7 @@ fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> (Vec<ContextRo
                 differs: at == divergence.row,
             }
         })
-        .collect();
-    let agree_after = rows[to..].iter().filter(|row| row.shape.is_none()).count();
-    (shown, agree_after)
+        .collect()
 }
 
 fn describe_await(alignment: &Alignment<'_>) -> String {

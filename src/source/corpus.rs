@@ -29,8 +29,9 @@ pub struct Corpus {
 /// Some journals that lie next to each other in the order of ids: a range of pieces.
 pub type Task = Range<usize>;
 
-/// About how much a task reads.
-const TASK_BYTES: u64 = 1 << 20;
+/// About how much a task reads of each side: both fit the second-level cache, and buffers stay small, since the first
+/// use of memory costs more than reading into it.
+const TASK_BYTES: u64 = 256 << 10;
 
 /// Ids that are not in Restate's form, of all that belongs to a run.
 fn ids_of<'a>(sides: impl IntoIterator<Item = &'a Indexed>) -> Ids {
@@ -123,7 +124,7 @@ impl Corpus {
         Self { files: files.files, batches, pieces, info, broken, traces, templates, problems }
     }
 
-    /// Every journal, in the order of ids, in tasks of about a megabyte.
+    /// Every journal, in the order of ids, in tasks of about [`TASK_BYTES`].
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks: Vec<Task> = Vec::new();
         let mut bytes = TASK_BYTES;

@@ -387,8 +387,8 @@ fn find_id(text: &[u8]) -> Option<String> {
     Some(id.to_owned())
 }
 
-/// Kept in memory up to this size, on disk beyond.
-const IN_MEMORY: usize = 32 << 20;
+/// Kept in memory up to this size, on disk beyond: growing memory costs more than writing to the page cache.
+const IN_MEMORY: usize = 4 << 20;
 
 fn spool_stdin() -> io::Result<Store> {
     spool(&mut io::stdin().lock())

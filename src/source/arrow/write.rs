@@ -130,7 +130,7 @@ impl<W: Write> ArrowWriter<W> {
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let raw = LargeBinaryArray::try_new(
             OffsetBuffer::new(ScalarBuffer::from(ends)),
-            Buffer::from_vec(std::mem::take(&mut self.raw)),
+            Buffer::from_vec(std::mem::replace(&mut self.raw, Vec::with_capacity(BATCH_BYTES))),
             None,
         )?;
         let mut columns: Vec<ArrayRef> = vec![
