@@ -3,8 +3,10 @@
 //! [`crate::rules`].
 
 mod align;
+mod commands;
 mod lockstep;
 pub mod payload;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
+pub use commands::Commands;
 pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};
