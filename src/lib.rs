@@ -15,6 +15,8 @@
 //! | [`diff`] | replay in lockstep, for the verdict; alignment of both sequences, to explain it |
 //! | [`rules`] | one file a rule: what a divergence is called, and what to do about it |
 //! | [`report`] | verdicts, summary, groups of one cause |
+//! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
+//! | [`candidate`] | a live candidate: the only part that talks over the network |
 //! | [`check`] | the pipe for one journal, and for millions |
 //! | [`render`] | one file a format |
 //! | [`cli`] | flags in, exit status out |

@@ -188,6 +188,7 @@ impl Live {
             findings: Vec::new(),
             reason,
         };
+        let violates = matches!(outcome, Outcome::Violates(_));
         let (stop, issued) = match outcome {
             Outcome::Reached => return Ok(judgement(Verdict::Compatible, None)),
             Outcome::Failed { code, message } => {
@@ -206,6 +207,7 @@ impl Live {
                 return Ok(judgement(Verdict::Inconclusive, Some(format!("the candidate: {reason}"))));
             }
             Outcome::Diverges { at, issued } => (Stop::Divergence(at), issued),
+            Outcome::Violates(at) => (Stop::Divergence(at), None),
             Outcome::Awaits { before, run, awaited } => (Stop::Await(AddedAwait { before, run, awaited }), None),
             Outcome::Returned(at) => (Stop::Returned(at), None),
         };
@@ -214,7 +216,11 @@ impl Live {
         } else {
             None
         };
-        let mut judged = judgement(Verdict::Mismatch, None);
+        let mut judged = if violates {
+            judgement(Verdict::Failed, Some("the candidate calls it a violation of the protocol (RT0012)".to_owned()))
+        } else {
+            judgement(Verdict::Mismatch, None)
+        };
         let (trace, cause) = match traced {
             Some((trace, cause)) => {
                 let Lockstep { stop: traced, .. } = replay_trace(recorded, &trace)?;

@@ -6,6 +6,6 @@ mod identity;
 mod live;
 
 pub use discovery::{Handler, Manifest, Service};
-pub use http::{Endpoint, HttpError, HttpVersion, Transport};
+pub use http::{Endpoint, HttpError, HttpVersion, Invoke, Transport};
 pub use identity::{Identity, IdentityError};
 pub use live::{Live, LiveError, LiveOptions, check_live};

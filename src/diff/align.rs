@@ -197,8 +197,8 @@ impl<'a> Aligner<'a> {
     fn rows(mut self) -> Vec<Row> {
         self.pair_same();
         self.pair_moved();
-        self.pair_within_gaps(identity);
-        self.pair_within_gaps(same_kind);
+        self.pair_within_gaps(identity, |_| usize::MAX);
+        self.pair_within_gaps(same_kind, Gap::reach);
         self.pair_replaced();
         self.lay_out()
     }
@@ -248,9 +248,10 @@ impl<'a> Aligner<'a> {
         }
     }
 
-    /// Pairs what is left between two pairs, where `token` agrees.
-    fn pair_within_gaps(&mut self, token: impl Fn(&Command) -> Option<u128>) {
-        for gap in self.gaps() {
+    /// Pairs what is left between two pairs, where `token` agrees; of the recorded ones, as many as `reach` says.
+    fn pair_within_gaps(&mut self, token: impl Fn(&Command) -> Option<u128>, reach: impl Fn(&Gap) -> usize) {
+        for mut gap in self.gaps() {
+            gap.recorded.truncate(reach(&gap));
             // Commands without a token pair with nothing: they get one of their own.
             let side = |commands: &[Command], places: &[usize], salt: u128| -> Vec<u128> {
                 places
@@ -271,7 +272,7 @@ impl<'a> Aligner<'a> {
 
     /// What is left side by side was replaced; a return in the place of anything ends the handler early.
     fn pair_replaced(&mut self) {
-        for Gap { mut recorded, mut replayed } in self.gaps() {
+        for Gap { mut recorded, mut replayed, .. } in self.gaps() {
             let is_output = |commands: &[Command], at: Option<&usize>| {
                 at.is_some_and(|at| commands[*at].kind == CommandKind::Output)
             };
@@ -310,12 +311,18 @@ impl<'a> Aligner<'a> {
             gap.replayed.extend((replayed.min(anchor)..anchor).filter(|at| !self.taken[*at]));
             replayed = anchor + 1;
             if !gap.recorded.is_empty() && !gap.replayed.is_empty() {
+                gap.breaks_off = recorded == self.recorded.len() && self.breaks_off();
                 gaps.push(std::mem::take(&mut gap));
             } else {
                 gap = Gap::default();
             }
         }
         gaps
+    }
+
+    /// Whether the candidate would have gone on behind its last command.
+    fn breaks_off(&self) -> bool {
+        self.ending != Ending::Returned && self.replayed.last().is_none_or(|last| last.kind != CommandKind::Output)
     }
 
     /// Rows from top to bottom: both sides' order is kept, but for what moved, which stands where it was recorded.
@@ -380,6 +387,16 @@ impl<'a> Aligner<'a> {
 struct Gap {
     recorded: Vec<usize>,
     replayed: Vec<usize>,
+    /// The replayed side stops here, though the candidate would have gone on.
+    breaks_off: bool,
+}
+
+impl Gap {
+    /// How far into the recorded side to look for commands of one kind. Where the trace breaks off, what it has stands
+    /// for what comes first: nothing tells that the rest was removed.
+    fn reach(&self) -> usize {
+        if self.breaks_off { self.replayed.len() } else { usize::MAX }
+    }
 }
 
 /// Longest common subsequence by token: pairs of places.

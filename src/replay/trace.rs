@@ -15,7 +15,7 @@ use super::tripwire::fence;
 use crate::diff::{Replayed, Row, Shape, Side, Stop, Undecodable, align, replay_trace};
 use crate::journal::command::{Command, FieldValue};
 use crate::journal::{CommandKind, Compared, Ending, Entries, EntryKind, NotificationKind, Step, Trace};
-use crate::protocol::{NotificationId, Outcome, decode, decode_notification};
+use crate::protocol::{Notification, NotificationId, Outcome, decode, decode_notification, encode_notification};
 
 /// One journal's trace: ask with [`Self::request`], tell with [`Self::answer`], until there is a trace.
 #[derive(Debug)]
@@ -24,14 +24,25 @@ pub struct Tracer<'j> {
     attempt: Attempt,
     sdk: Sdk,
     /// What is recorded for each recorded completion id.
-    results: BTreeMap<u32, (NotificationKind, Outcome)>,
+    results: Answers,
     /// The kinds of the recorded commands, with the first id of each.
     commands: Vec<(CommandKind, u32)>,
-    /// Signals and the like, which no id numbers.
-    signals: Vec<(NotificationKind, Vec<u8>)>,
+    /// Signals and the like, which no id numbers, with their places among the entries.
+    signals: Vec<(usize, EntryKind, Vec<u8>)>,
     /// What each of the candidate's ids is answered with.
-    answers: BTreeMap<u32, (NotificationKind, Outcome)>,
+    answers: Answers,
     passes: usize,
+}
+
+/// By completion id.
+type Answers = BTreeMap<u32, Completion>;
+
+/// A result, with its place in the journal: candidates are told of results in the order in which they came.
+#[derive(Clone, Debug, PartialEq)]
+struct Completion {
+    place: usize,
+    kind: NotificationKind,
+    outcome: Outcome,
 }
 
 /// A pass gets at least one command further; most journals take one or two.
@@ -57,7 +68,7 @@ impl<'j> Tracer<'j> {
                         } else {
                             NotificationKind::GetLazyStateKeys
                         };
-                        results.insert(next_id, (lazy, outcome));
+                        results.insert(next_id, Completion { place: at, kind: lazy, outcome });
                     }
                     commands.push((kind, next_id));
                     next_id += kind.completion_ids();
@@ -66,10 +77,10 @@ impl<'j> Tracer<'j> {
                     let notification = decode_notification(kind, recorded.raw(at)).map_err(undecodable(at))?;
                     match (notification.id, notification.outcome) {
                         (NotificationId::Completion(id), Some(outcome)) => {
-                            results.insert(id, (kind, outcome));
+                            results.insert(id, Completion { place: at, kind, outcome });
                         }
                         (NotificationId::Completion(_), None) => {}
-                        _ => signals.push((kind, recorded.raw(at).to_vec())),
+                        _ => signals.push((at, recorded.kind(at), recorded.raw(at).to_vec())),
                     }
                 }
             }
@@ -84,12 +95,16 @@ impl<'j> Tracer<'j> {
         if self.recorded.command_kind(0).is_some() {
             body.entry(self.recorded.kind(0), self.recorded.raw(0));
         }
-        for (id, (kind, outcome)) in &self.answers {
-            body.completion(*kind, *id, outcome.clone());
+        let mut results: Vec<(usize, EntryKind, Vec<u8>)> = self.signals.clone();
+        results.extend(self.answers.iter().map(|(id, Completion { place, kind, outcome })| {
+            let notification = Notification { id: NotificationId::Completion(*id), outcome: Some(outcome.clone()) };
+            (*place, EntryKind::Notification(*kind), encode_notification(&notification))
+        }));
+        results.sort_by_key(|(place, ..)| *place);
+        for (_, kind, raw) in results {
+            body.entry(kind, &raw);
         }
-        for (kind, raw) in &self.signals {
-            body.entry(EntryKind::Notification(*kind), raw);
-        }
+        // Fences last: one that stood before a recorded cancellation would hide it.
         let highest = self.answers.keys().next_back().copied().unwrap_or(0).max(self.last_id());
         for id in (1..=highest.saturating_add(FENCES)).filter(|id| !self.answers.contains_key(id)) {
             body.completion(NotificationKind::Run, id, fence(self.sdk));
@@ -139,7 +154,7 @@ impl<'j> Tracer<'j> {
 
     /// Results under the ids that the candidate gave its commands, as far as they are known; further on, as if it went on
     /// as recorded.
-    fn answers_for(&self, rows: &[Row], trace: &Trace) -> BTreeMap<u32, (NotificationKind, Outcome)> {
+    fn answers_for(&self, rows: &[Row], trace: &Trace) -> Answers {
         let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
         for row in rows {
             if let (Some(recorded), Some(replayed)) = (row.recorded, row.replayed)
@@ -157,7 +172,10 @@ impl<'j> Tracer<'j> {
                     self.hand_out(*recorded, next_id, &mut answers);
                     next_recorded = next_recorded.max(recorded + 1);
                 }
-                None => answers.extend(made_up(command.kind, next_id)),
+                None => answers.extend(made_up(command.kind, next_id).into_iter().map(|(id, (kind, outcome))| {
+                    // There from the start.
+                    (id, Completion { place: 0, kind, outcome })
+                })),
             }
             next_id += command.kind.completion_ids();
         }
@@ -168,7 +186,7 @@ impl<'j> Tracer<'j> {
         answers
     }
 
-    fn hand_out(&self, recorded: usize, to: u32, answers: &mut BTreeMap<u32, (NotificationKind, Outcome)>) {
+    fn hand_out(&self, recorded: usize, to: u32, answers: &mut Answers) {
         let (kind, first) = self.commands[recorded];
         for at in 0..kind.completion_ids() {
             if let Some(result) = self.results.get(&(first + at)) {

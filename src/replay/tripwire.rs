@@ -20,6 +20,8 @@ pub enum Outcome {
     Reached,
     /// The command at this index is not the recorded one; what the candidate issues instead, as it says.
     Diverges { at: usize, issued: Option<Issued> },
+    /// It objects to the command at this index as a violation of the protocol, which is no RT0016.
+    Violates(usize),
     /// It waits, before this command, for something that has no result. The awaited run, if it is one.
     Awaits { before: usize, run: Option<usize>, awaited: Await },
     /// It returned without a word where this command is recorded.
@@ -72,6 +74,8 @@ enum Found {
     },
     /// The SDK complains of a protocol violation, which names no index.
     Violation,
+    /// The Java SDK's own machine names no index where a state read has another key; it suspends on awaits.
+    OtherKey,
 }
 
 /// Fences begin behind every id that a replay can ask for.
@@ -153,6 +157,7 @@ impl<'j> Tripwire<'j> {
                     Some(index) if index == commands => Some(Outcome::Reached),
                     Some(index) if index < commands => Some(Outcome::Diverges { at: index, issued: issued(error) }),
                     Some(index) => Some(Outcome::Undecided(format!("it objects to command {index} of {commands}"))),
+                    None if self.sdk == Sdk::Java => self.search_other_key(),
                     None => self.search_await(None, Await::default()),
                 }
             }
@@ -201,6 +206,15 @@ impl<'j> Tripwire<'j> {
         None
     }
 
+    fn search_other_key(&mut self) -> Option<Outcome> {
+        let commands = self.commands.len();
+        if commands <= 1 {
+            return Some(Outcome::Undecided("it objects to a journal of no steps".to_owned()));
+        }
+        self.state = State::Search { found: Found::OtherKey, at: commands - 1, reached: 0, missed: commands };
+        None
+    }
+
     fn search_violation(&mut self, error: &AttemptError) -> Option<Outcome> {
         let Some(last) = self.probes(self.commands.len()).last().copied() else { return Some(Outcome::Reached) };
         if self.sdk == Sdk::Unknown {
@@ -235,7 +249,8 @@ impl<'j> Tripwire<'j> {
             Ended::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => {
                 error.related_command_index == Some(at as u32)
             }
-            Ended::Error(error) if error.code == AttemptError::PROTOCOL_VIOLATION => false,
+            // A state read at the sentinel.
+            Ended::Error(error) if error.code == AttemptError::PROTOCOL_VIOLATION => matches!(found, Found::OtherKey),
             Ended::Suspended(_) => false,
             other => return Some(common(other)),
         };
@@ -247,7 +262,7 @@ impl<'j> Tripwire<'j> {
         // What lies between is not known; of what was reached the command itself was found to be the recorded one by
         // the probe of all of them.
         let probes: Vec<usize> = match found {
-            Found::Await { .. } => (reached + 1..missed).collect(),
+            Found::Await { .. } | Found::OtherKey => (reached + 1..missed).collect(),
             Found::Violation => self.probes(missed).into_iter().filter(|index| *index > reached).collect(),
         };
         if let Some(middle) = probes.get(probes.len() / 2).filter(|_| !probes.is_empty()) {
@@ -260,7 +275,8 @@ impl<'j> Tripwire<'j> {
             Found::Await { .. } if reached + 1 >= commands => Outcome::Reached,
             Found::Await { run, awaited } => Outcome::Awaits { before: reached + 1, run, awaited },
             Found::Violation if missed >= commands => Outcome::Reached,
-            Found::Violation if self.sdk == Sdk::Java => Outcome::Diverges { at: missed, issued: None },
+            Found::Violation if self.sdk == Sdk::Java => Outcome::Violates(missed),
+            Found::OtherKey => Outcome::Diverges { at: reached, issued: None },
             Found::Violation => Outcome::Returned(reached + 1),
         })
     }

@@ -1,0 +1,135 @@
+//! What was recorded, and what the server made of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rehearsal::journal::InvocationId;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+pub struct Truth {
+    pub variant: String,
+    pub outcome: String,
+    pub command_index: Option<u64>,
+    pub first_rule: Option<String>,
+    #[serde(default)]
+    pub rules: Vec<String>,
+    #[serde(default)]
+    pub sdk: String,
+}
+
+#[derive(Debug)]
+pub struct Fixture {
+    pub name: String,
+    pub id: String,
+    pub recorded: PathBuf,
+    pub truth: Truth,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+pub fn typescript() -> Vec<Fixture> {
+    let mut found = Vec::new();
+    for group in ["rules", "clean", "failed"] {
+        collect(&root(), &root().join(group), "truth.json", &mut found);
+    }
+    found
+}
+
+/// What an SDK recorded; `truth` is the file with the server's words, where a machine of the SDK has one of its own.
+pub fn of_sdk(sdk: &str, truth: &str) -> Vec<Fixture> {
+    let folder = root().join("sdks").join(sdk);
+    let mut found = Vec::new();
+    collect(&folder, &folder, truth, &mut found);
+    found
+}
+
+fn collect(root: &Path, folder: &Path, truth: &str, found: &mut Vec<Fixture>) {
+    let recorded = folder.join("recorded.jsonl");
+    if recorded.exists() {
+        let truth = Some(folder.join(truth)).filter(|path| path.exists()).unwrap_or_else(|| folder.join("truth.json"));
+        let truth: Truth = serde_json::from_slice(&std::fs::read(truth).unwrap()).unwrap();
+        // What is written by hand was never deployed.
+        if truth.sdk.is_empty() {
+            return;
+        }
+        let text = std::fs::read_to_string(&recorded).unwrap();
+        let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let name = folder.strip_prefix(root).unwrap().display().to_string();
+        found.push(Fixture { name, id: first["id"].as_str().unwrap().to_owned(), recorded, truth });
+        return;
+    }
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    for folder in folders.into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+        let hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && !folder.ends_with("node_modules") && !folder.ends_with("target") {
+            collect(root, &folder, truth, found);
+        }
+    }
+}
+
+pub fn by_variant(fixtures: &[Fixture]) -> BTreeMap<String, Vec<&Fixture>> {
+    let mut variants: BTreeMap<String, Vec<&Fixture>> = BTreeMap::new();
+    for fixture in fixtures {
+        variants.entry(fixture.truth.variant.clone()).or_default().push(fixture);
+    }
+    variants
+}
+
+impl Fixture {
+    /// Id, service, handler, key and input of what was recorded.
+    pub fn invocation(&self) -> (InvocationId, String, String, String, Vec<u8>) {
+        let text = std::fs::read_to_string(&self.recorded).unwrap();
+        let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let column = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let input = hex_simd::decode_to_vec(column("raw")).unwrap();
+        let key = column("target_service_key");
+        (InvocationId::new(&*self.id), column("target_service_name"), column("target_handler_name"), key, input)
+    }
+
+    /// The verdict that the server's words ask for.
+    pub fn expected(&self) -> &str {
+        // A handler that skips replay is no mismatch to the server; whether it is compatible can not be told.
+        if self.name.starts_with("explicit-recovery") {
+            return "inconclusive";
+        }
+        // Machines that suspend on an added await are not stuck at once; they are where nothing wakes them up, or where
+        // the next command is another one: fixtures/sdks/java/README.md.
+        if self.truth.outcome == "compatible" && self.truth.first_rule.as_deref() == Some("await-added") {
+            return "mismatch";
+        }
+        match self.truth.outcome.as_str() {
+            // Completed journals can not be resumed: only the rules are known.
+            "unknown" if self.truth.rules.is_empty() => "compatible",
+            "unknown" => "mismatch",
+            outcome => outcome,
+        }
+    }
+
+    /// What is wrong with what was found.
+    pub fn complaint(&self, found: &Value) -> Option<String> {
+        let verdict = found["verdict"].as_str().unwrap_or_default();
+        let errors: Vec<&Value> =
+            found["findings"].as_array().into_iter().flatten().filter(|finding| finding["level"] == "error").collect();
+        let first = errors.first();
+        let rule = first.and_then(|finding| finding["rule"].as_str());
+        let index = first.and_then(|finding| finding["command_index"].as_u64());
+        if verdict != self.expected() {
+            return Some(format!("verdict {verdict} ({}), truth {}", found["reason"], self.expected()));
+        }
+        if self.expected() == "inconclusive" {
+            return None;
+        }
+        if rule != self.truth.first_rule.as_deref() {
+            return Some(format!("first rule {rule:?}, truth {:?}", self.truth.first_rule));
+        }
+        if self.truth.command_index.is_some() && index != self.truth.command_index {
+            return Some(format!("index {index:?}, truth {:?}", self.truth.command_index));
+        }
+        None
+    }
+}

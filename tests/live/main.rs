@@ -1,0 +1,82 @@
+//! Journals that each SDK recorded on a real server, checked on real deployments built with that SDK. Our verdict, first
+//! rule and index must be those of the server, and not one closure may run.
+//!
+//! Every suite provisions itself through its package manager. Where a runtime is missing the suite says so by name; under
+//! `CI=true` that is a failure. `REHEARSE_LIVE=python,go` runs just these.
+
+mod candidate;
+mod fixtures;
+mod in_process;
+mod table;
+
+use candidate::{Candidate, Provisioned};
+use fixtures::Fixture;
+use table::Row;
+
+/// Provisions an SDK, starts its candidates and checks every fixture on them.
+fn suite(name: &str, sdk: &str, machine: &[&str], fixtures: &[Fixture], at_least: usize) {
+    if let Ok(only) = std::env::var("REHEARSE_LIVE")
+        && !only.split(',').any(|only| only == sdk)
+    {
+        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
+        return;
+    }
+    match candidate::provision(sdk, machine) {
+        Provisioned::Ready => {
+            let mut arguments = vec!["base"];
+            arguments.extend(machine);
+            check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
+        }
+        Provisioned::Missing(what) => {
+            assert!(std::env::var("CI").is_err(), "{name}: {what}");
+            eprintln!("skipped: {name}: {what}");
+        }
+    }
+}
+
+fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize) {
+    assert!(fixtures.len() >= at_least, "{sdk}: only {} fixtures", fixtures.len());
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    for (variant, fixtures) in fixtures::by_variant(fixtures) {
+        let checked = candidate.check(&variant, &fixtures);
+        for fixture in fixtures {
+            let found = checked.get(&fixture.id);
+            let complaint = found.map_or(Some("it was not checked".to_owned()), |found| fixture.complaint(found));
+            rows.push(Row::new(fixture, complaint.is_none()));
+            wrong.extend(complaint.map(|complaint| format!("{}: {complaint}", fixture.name)));
+        }
+    }
+    let closures = candidate.closures();
+    assert!(closures.is_empty(), "{sdk}: closures ran: {closures}");
+    // The same closures do leave a trace when they run.
+    let process = fixtures.iter().find(|fixture| fixture.name == "clean/process").expect("every SDK has it");
+    candidate.execute(process);
+    assert!(!candidate.closures().is_empty(), "{sdk}: closures run unnoticed, so that none ran proves nothing");
+    table::compare(sdk, &rows);
+    assert!(wrong.is_empty(), "{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+#[test]
+fn typescript() {
+    suite("typescript", "typescript", &[], &fixtures::typescript(), 100);
+}
+
+#[test]
+fn python() {
+    suite("python", "python", &[], &fixtures::of_sdk("python", "truth.json"), 100);
+}
+
+#[test]
+fn go() {
+    suite("go", "go", &[], &fixtures::of_sdk("go", "truth.json"), 100);
+}
+
+#[test]
+fn rust() {
+    check("rust", &Candidate::InProcess, &fixtures::of_sdk("rust", "truth.json"), 100);
+}
+
+#[test]
+fn java() {
+    suite("java", "java", &["legacy"], &fixtures::of_sdk("java", "truth.json"), 90);
+}

@@ -1,0 +1,67 @@
+//! SDK × variant with the results, committed as `docs/live.md`: `REHEARSE_LIVE_TABLE=write` writes it anew.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::fixtures::Fixture;
+
+pub struct Row {
+    sdk: String,
+    variant: String,
+    expected: String,
+    agrees: bool,
+}
+
+impl Row {
+    pub fn new(fixture: &Fixture, agrees: bool) -> Self {
+        Self {
+            sdk: fixture.truth.sdk.clone(),
+            variant: fixture.truth.variant.clone(),
+            expected: fixture.expected().to_owned(),
+            agrees,
+        }
+    }
+}
+
+/// One table a suite; they share a folder, not a file, so that suites run beside each other.
+pub fn compare(sdk: &str, rows: &[Row]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/live").join(format!("{sdk}.md"));
+    let table = table(sdk, rows);
+    if std::env::var("REHEARSE_LIVE_TABLE").as_deref() == Ok("write") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, table).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == table,
+        "{} is not what was found; REHEARSE_LIVE_TABLE=write writes it anew:\n{table}",
+        path.display()
+    );
+}
+
+fn table(sdk: &str, rows: &[Row]) -> String {
+    let mut versions: Vec<&str> = rows.iter().map(|row| row.sdk.as_str()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let mut variants: BTreeMap<&str, BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
+    for row in rows {
+        let (agree, all) = variants.entry(&row.variant).or_default().entry(&row.expected).or_default();
+        *agree += usize::from(row.agrees);
+        *all += 1;
+    }
+    let agree = rows.iter().filter(|row| row.agrees).count();
+    let mut table = format!(
+        "# {sdk}\n\nWritten by `tests/live`. Journals recorded by {} on a real server, checked on each variant: verdict, first rule \
+         and index agree with the server in {agree} of {}; no closure ran.\n\n| variant | the server says | we agree |\n|---|---|---|\n",
+        versions.join(", "),
+        rows.len()
+    );
+    for (variant, outcomes) in variants {
+        for (outcome, (agree, all)) in outcomes {
+            let _ = writeln!(table, "| `{variant}` | {outcome} | {agree} of {all} |");
+        }
+    }
+    table
+}
