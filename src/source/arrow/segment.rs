@@ -259,10 +259,10 @@ pub(super) fn data_start(store: &Store) -> Result<u64, ArrowError> {
     Ok(8 + 8 * padding as u64)
 }
 
-/// Gives every batch, those of dictionaries included, with where its body begins; says why it stops early, if it does.
+/// Gives every batch, those of dictionaries included, with the place of its body; says why it stops early, if it does.
 pub(super) fn each_batch(
     store: &Store,
-    mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, u64) -> Result<(), ArrowError>,
+    mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, Range<u64>) -> Result<(), ArrowError>,
 ) -> Result<Option<Cut>, ArrowError> {
     let mut messages = Messages { store, buffer: Scratch::default() };
     let mut at = data_start(store)?;
@@ -273,7 +273,7 @@ pub(super) fn each_batch(
         };
         let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
         if let Some(batch) = message.header_as_record_batch().or(dictionary) {
-            sink(batch, header.body)?;
+            sink(batch, header.body..header.end())?;
         }
         at = header.end();
     }
