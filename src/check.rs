@@ -3,10 +3,9 @@
 //! Workers load, compare and explain; results are handed on in the order of ids, whatever the number of threads.
 //! Memory is bounded by the work under way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use rayon::prelude::*;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use crate::diff::{
     Alignment, Lockstep, Replayed, Side, Stop, Undecodable, align, inject, replay_entries, replay_trace,
@@ -22,6 +21,8 @@ use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 pub struct Options {
     pub redaction: Redaction,
     pub selection: Selection,
+    /// Whether both sides of what does not replay are told from top to bottom.
+    pub timelines: bool,
     /// Whether a divergence is injected into each trace, to see it caught.
     pub prove: bool,
 }
@@ -72,7 +73,12 @@ pub fn check_journal(
     info: &InvocationInfo,
     redaction: Redaction,
 ) -> Judgement {
-    match judge(recorded, replays, info, redaction) {
+    if let [Replayed::Entries(replayed)] = replays
+        && recorded.identical(replayed)
+    {
+        return Judgement::compatible(recorded.command_count());
+    }
+    match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
     }
@@ -82,7 +88,7 @@ fn judge(
     recorded: Entries<'_>,
     replays: &[Replayed<'_>],
     info: &InvocationInfo,
-    redaction: Redaction,
+    options: &Options,
 ) -> Result<Judgement, Undecodable> {
     let replay = |replayed: &Replayed<'_>| match replayed {
         Replayed::Entries(entries) => replay_entries(recorded, *entries),
@@ -118,10 +124,12 @@ fn judge(
     let mut lines = Vec::new();
     let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
         let alignment = align(recorded, replayed, &stop)?;
-        lines = timeline(&alignment);
+        if options.timelines && verdict != Verdict::Compatible {
+            lines = timeline(&alignment);
+        }
         let cause = cause(recorded, replays, &alignment)?;
         let (service, handler) = info.service_and_handler().unwrap_or_default();
-        Findings { service: &service, handler: &handler, redaction, cause }.of(&alignment)
+        Findings { service: &service, handler: &handler, redaction: options.redaction, cause }.of(&alignment)
     } else {
         Vec::new()
     };
@@ -154,14 +162,14 @@ fn severity(stop: &Stop) -> u8 {
 }
 
 /// Whether several replays did the same, as far as the journal goes.
-fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment) -> Result<Cause, Undecodable> {
+fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment<'_>) -> Result<Cause, Undecodable> {
     if replays.len() < 2 {
         return Ok(Cause::Unknown);
     }
     for replayed in replays {
         let commands = align(recorded, *replayed, &Stop::Frontier)?.replayed;
         let upto = chosen.recorded.len().min(commands.len()).min(chosen.replayed.len());
-        let same = chosen.replayed[..upto].iter().zip(&commands[..upto]).all(|(one, other)| {
+        let same = (0..upto).map(|at| (&chosen.replayed[at], &commands[at])).all(|(one, other)| {
             one.kind.modulo_eager() == other.kind.modulo_eager()
                 && one
                     .differences(other)
@@ -196,29 +204,76 @@ pub fn check(
         sink(invocation)
     };
     let tasks = recorded.tasks();
-    // Enough tasks at a time to keep every thread busy, few enough to bound memory.
-    for block in tasks.chunks(rayon::current_num_threads() * 8) {
-        let done: Vec<Vec<Invocation>> = block
-            .par_iter()
-            .map_init(
-                || Worker { recorded: Loader::new(recorded), candidate: Loader::new(candidate) },
-                |worker, task| checker.check_task(worker, task.clone()),
-            )
-            .collect();
-        for invocation in done.into_iter().flatten() {
+    let workers = Mutex::new(Vec::new());
+    let check_task = |task: &Task| {
+        let mut worker = lock(&workers).pop().unwrap_or_else(|| checker.worker());
+        let done = checker.check_task(&mut worker, task.clone());
+        lock(&workers).push(worker);
+        done
+    };
+    let went_through = in_order(&tasks, check_task, |done| {
+        done.into_iter().all(|invocation| {
             while let Some(before) = lost.next_if(|lost| lost.order < invocation.order) {
                 if !hand_on(before) {
-                    return;
+                    return false;
                 }
             }
-            if !hand_on(invocation) {
-                return;
+            hand_on(invocation)
+        })
+    });
+    if went_through {
+        lost.all(hand_on);
+    }
+}
+
+/// Workers are taken out and put back whole, so a panic in between leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does the work on all threads and hands the results to `sink` in the items' order, while later ones are under way;
+/// they get ahead of it by a few items per thread at most, which bounds memory. `false` from `sink` ends it.
+fn in_order<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync, mut sink: impl FnMut(R) -> bool) -> bool {
+    let (send, receive) = mpsc::channel();
+    let work = &work;
+    rayon::in_place_scope(|scope| {
+        let mut rest = items.iter().enumerate();
+        let mut spawn_next = || {
+            if let Some((at, item)) = rest.next() {
+                let send = send.clone();
+                scope.spawn(move |_| {
+                    // Nobody receives it if the sink wanted no more.
+                    let _ = send.send((at, work(item)));
+                });
+            }
+        };
+        (0..rayon::current_num_threads() * 4).for_each(|_| spawn_next());
+        let mut early = BTreeMap::new();
+        for next in 0..items.len() {
+            let result = loop {
+                if let Some(result) = early.remove(&next) {
+                    break result;
+                }
+                let (at, result) = receive_next(&receive);
+                early.insert(at, result);
+            };
+            spawn_next();
+            if !sink(result) {
+                return false;
             }
         }
-    }
-    for invocation in lost {
-        if !hand_on(invocation) {
-            return;
+        true
+    })
+}
+
+/// Waits for the next result; where this is one of the pool's own threads, it works in the meantime.
+fn receive_next<R>(receive: &mpsc::Receiver<R>) -> R {
+    loop {
+        if let Ok(result) = receive.try_recv() {
+            return result;
+        }
+        if rayon::yield_now() != Some(rayon::Yield::Executed) {
+            return receive.recv().expect("in_order holds a sender of its own");
         }
     }
 }
@@ -266,24 +321,30 @@ struct Worker<'c> {
     candidate: Loader<'c>,
 }
 
-impl Checker<'_> {
-    fn check_task(&self, worker: &mut Worker<'_>, task: Task) -> Vec<Invocation> {
+impl<'c> Checker<'c> {
+    fn worker(&self) -> Worker<'c> {
+        Worker { recorded: Loader::new(self.recorded), candidate: Loader::new(self.candidate) }
+    }
+
+    fn check_task(&self, worker: &mut Worker<'c>, task: Task) -> Vec<Invocation> {
         let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
         let replays = self.candidate.find_all(&journals);
-        // A panic is a bug of ours; it costs verdicts, not the run.
+        // A panic is a bug of ours; it costs one verdict, or those of a task, but not the run.
+        let failed = |id| self.lost(id, PANICKED.to_owned());
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             worker.recorded.load([task]);
             worker.candidate.load(replays.iter().cloned());
         }));
         if loaded.is_err() {
-            return journals.into_iter().map(|(id, _)| self.lost(id, PANICKED.to_owned())).collect();
+            *worker = self.worker();
+            return journals.into_iter().map(|(id, _)| failed(id)).collect();
         }
         journals
             .into_iter()
             .zip(replays)
             .map(|((id, journal), replay)| {
                 let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay)));
-                checked.unwrap_or_else(|_| self.lost(id, PANICKED.to_owned()))
+                checked.unwrap_or_else(|_| failed(id))
             })
             .collect()
     }
@@ -317,7 +378,7 @@ impl Checker<'_> {
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {
-            let mut judgement = judge(recorded, replays, info, self.options.redaction)?;
+            let mut judgement = judge(recorded, replays, info, self.options)?;
             if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
             {
                 judgement.proof = Some(prove(recorded, *replay, info, id));

@@ -56,6 +56,19 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    pub fn compatible(commands: usize) -> Self {
+        Self {
+            verdict: Verdict::Compatible,
+            commands,
+            frontier_reached: true,
+            findings: Vec::new(),
+            reason: None,
+            path: 0,
+            timeline: Vec::new(),
+            proof: None,
+        }
+    }
+
     pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Inconclusive,

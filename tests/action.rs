@@ -61,7 +61,8 @@ fn a_mismatch_fails_the_step_and_leaves_every_report() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.starts_with("::error title=rehearse failed::12 invocations checked"), "{shown}");
     let outputs = step.outputs();
-    for wanted in ["exit-status=1", "status=failed", "checked=12", "failing=8", "sarif=rehearse-report/rehearse.sarif"] {
+    for wanted in ["exit-status=1", "status=failed", "checked=12", "failing=8", "sarif=rehearse-report/rehearse.sarif"]
+    {
         assert!(outputs.iter().any(|line| line == wanted), "{wanted}: {outputs:?}");
     }
     for name in ["xml", "sarif", "html", "json", "md"] {
@@ -103,7 +104,9 @@ fn what_passes_passes_and_what_can_not_be_made_is_an_error() {
 fn inputs_are_no_shell_and_no_flags() {
     let step = Step::new();
     let against = sample("trace.jsonl");
-    for hostile in ["$(touch pwned)", "`touch pwned`", "x; touch pwned", "x' \" && touch pwned #", "--report-only", "-o"] {
+    for hostile in
+        ["$(touch pwned)", "`touch pwned`", "x; touch pwned", "x' \" && touch pwned #", "--report-only", "-o"]
+    {
         for name in ["JOURNALS", "AGAINST", "CONFIG", "FAIL_ON", "REQUIRE_COVERAGE", "MIN_JOURNALS"] {
             let mut inputs = vec![("JOURNALS", "nowhere"), ("AGAINST", against.as_str())];
             inputs.retain(|(other, _)| *other != name);
@@ -128,7 +131,8 @@ fn what_is_on_the_path_is_not_installed_again() {
 fn the_action_and_its_script_agree() {
     let action = std::fs::read_to_string(root().join("action.yml")).unwrap();
     let script = std::fs::read_to_string(root().join("ci/check.sh")).unwrap();
-    let inputs: Vec<&str> = action.lines().filter_map(|line| line.trim().strip_prefix("INPUT_")?.split(':').next()).collect();
+    let inputs: Vec<&str> =
+        action.lines().filter_map(|line| line.trim().strip_prefix("INPUT_")?.split(':').next()).collect();
     assert!(inputs.len() > 8);
     for input in &inputs {
         assert!(script.contains(&format!("INPUT_{input}")), "{input} is not read");

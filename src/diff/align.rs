@@ -11,17 +11,16 @@ use std::hash::Hash;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::lockstep::{AddedAwait, Side, Stop, Undecodable, decode_command};
+use super::commands::Commands;
+use super::lockstep::{AddedAwait, Side, Stop, Undecodable};
 use crate::journal::command::{Command, Compared, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryKind, Trace};
 
 /// Both sides' commands with what pairs with what.
 #[derive(Debug)]
-pub struct Alignment {
-    pub recorded: Vec<Command>,
-    /// Places of the recorded commands among the journal's entries.
-    pub entry_indexes: Vec<usize>,
-    pub replayed: Vec<Command>,
+pub struct Alignment<'a> {
+    pub recorded: Commands<'a>,
+    pub replayed: Commands<'a>,
     /// Top to bottom, up to the frontier.
     pub rows: Vec<Row>,
     /// The await at which replay stops, if it stops at one.
@@ -66,25 +65,23 @@ pub struct Divergence {
 }
 
 /// Aligns a journal with what a candidate did.
-pub fn align(recorded: Entries<'_>, replayed: Replayed<'_>, stop: &Stop) -> Result<Alignment, Undecodable> {
-    let entry_indexes: Vec<usize> = recorded.commands().collect();
-    let mine =
-        entry_indexes.iter().map(|at| decode_command(recorded, *at, Side::Recorded)).collect::<Result<Vec<_>, _>>()?;
-    let (theirs, ending) = replayed.commands()?;
+pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> Result<Alignment<'a>, Undecodable> {
+    let mine = Commands::of_entries(recorded);
+    let (theirs, ending) = replayed.commands();
     let (prefix, diverges) = match stop {
         Stop::Frontier => (mine.len(), false),
         Stop::Divergence(at) => (*at, true),
         Stop::Returned(at) | Stop::Failed(at) | Stop::TraceEnds(at) => (*at, false),
         Stop::Await(added) => (added.before, false),
     };
-    let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending).rows();
+    let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending)?.rows();
     let mut added_await = None;
     if let Stop::Await(added) = stop {
         // Everything before it is paired, one row a command.
         rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
         added_await = Some(added.clone());
     }
-    Ok(Alignment { recorded: mine, entry_indexes, replayed: theirs, rows, added_await })
+    Ok(Alignment { recorded: mine, replayed: theirs, rows, added_await })
 }
 
 /// The candidate's side, as bytes or as decoded steps.
@@ -94,29 +91,17 @@ pub enum Replayed<'a> {
     Trace(&'a Trace),
 }
 
-impl Replayed<'_> {
+impl<'a> Replayed<'a> {
     /// The commands, with an Input in front, and how the run ended.
-    pub(super) fn commands(self) -> Result<(Vec<Command>, Ending), Undecodable> {
+    fn commands(self) -> (Commands<'a>, Ending) {
         match self {
-            Self::Entries(entries) => {
-                let commands = entries
-                    .commands()
-                    .map(|at| decode_command(entries, at, Side::Replayed))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok((commands, Ending::Unknown))
-            }
-            Self::Trace(trace) => {
-                let mut commands: Vec<Command> = trace.commands().cloned().collect();
-                if commands.first().is_none_or(|first| first.kind != CommandKind::Input) {
-                    commands.insert(0, Command { kind: CommandKind::Input, fields: Vec::new(), complete: false });
-                }
-                Ok((commands, trace.ending))
-            }
+            Self::Entries(entries) => (Commands::of_entries(entries), Ending::Unknown),
+            Self::Trace(trace) => (Commands::of_trace(trace), trace.ending),
         }
     }
 }
 
-impl Alignment {
+impl Alignment<'_> {
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
         // In recorded coordinates, the place of a row that has no recorded command is that of the next that has one.
@@ -161,9 +146,11 @@ impl Alignment {
 }
 
 struct Aligner<'a> {
-    recorded: &'a [Command],
-    replayed: &'a [Command],
+    recorded: &'a Commands<'a>,
+    replayed: &'a Commands<'a>,
     prefix: usize,
+    /// How many commands at the end are the same bytes on both sides.
+    suffix: usize,
     /// Whether the commands right after the prefix are known to differ.
     diverges: bool,
     ending: Ending,
@@ -173,20 +160,38 @@ struct Aligner<'a> {
 }
 
 impl<'a> Aligner<'a> {
-    fn new(recorded: &'a [Command], replayed: &'a [Command], prefix: usize, diverges: bool, ending: Ending) -> Self {
+    /// Commands between what is the same in front and at the end have to be understood.
+    fn new(
+        recorded: &'a Commands<'a>,
+        replayed: &'a Commands<'a>,
+        prefix: usize,
+        diverges: bool,
+        ending: Ending,
+    ) -> Result<Self, Undecodable> {
+        let (mine, theirs) = (recorded.len(), replayed.len());
+        // Where replay stopped, the two are not the same, whatever else they are the same as.
+        let most = mine.min(theirs).saturating_sub(prefix + usize::from(diverges));
+        let suffix =
+            (1..=most).take_while(|back| recorded.same_bytes(mine - back, replayed, theirs - back)).last().unwrap_or(0);
+        (prefix..mine - suffix).try_for_each(|at| recorded.decode(at, Side::Recorded))?;
+        (prefix..theirs - suffix).try_for_each(|at| replayed.decode(at, Side::Replayed))?;
         let mut aligner = Self {
             recorded,
             replayed,
             prefix,
+            suffix,
             diverges,
             ending,
-            pairs: vec![None; recorded.len()],
-            taken: vec![false; replayed.len()],
+            pairs: vec![None; mine],
+            taken: vec![false; theirs],
         };
-        for at in 0..prefix.min(replayed.len()) {
+        for at in 0..prefix.min(theirs) {
             aligner.pair(at, at, None);
         }
-        aligner
+        for back in 1..=suffix {
+            aligner.pair(mine - back, theirs - back, None);
+        }
+        Ok(aligner)
     }
 
     fn pair(&mut self, recorded: usize, replayed: usize, shape: Option<Shape>) {
@@ -207,8 +212,8 @@ impl<'a> Aligner<'a> {
     fn pair_same(&mut self) {
         let mask = FieldMask::of(self.replayed);
         let (mine, theirs) = tokens(
-            self.recorded[self.prefix..].iter().map(|command| mask.content(command)),
-            self.replayed.iter().skip(self.prefix).map(|command| mask.content(command)),
+            (self.prefix..self.recorded.len() - self.suffix).map(|at| mask.content(&self.recorded[at])),
+            (self.prefix..self.replayed.len() - self.suffix).map(|at| mask.content(&self.replayed[at])),
         );
         for (a, b) in equal_pairs(&mine, &theirs) {
             let (recorded, replayed) = (self.prefix + a, self.prefix + b);
@@ -232,7 +237,7 @@ impl<'a> Aligner<'a> {
         let mut free: HashMap<u128, Vec<usize>> = HashMap::new();
         for at in (self.prefix..self.replayed.len()).rev() {
             // The end of a handler does not move: it comes earlier.
-            if !self.taken[at] && self.replayed[at].kind != CommandKind::Output {
+            if !self.taken[at] && self.replayed.kind(at) != CommandKind::Output {
                 free.entry(mask.content(&self.replayed[at])).or_default().push(at);
             }
         }
@@ -253,7 +258,7 @@ impl<'a> Aligner<'a> {
         for mut gap in self.gaps() {
             gap.recorded.truncate(reach(&gap));
             // Commands without a token pair with nothing: they get one of their own.
-            let side = |commands: &[Command], places: &[usize], salt: u128| -> Vec<u128> {
+            let side = |commands: &Commands<'_>, places: &[usize], salt: u128| -> Vec<u128> {
                 places
                     .iter()
                     .enumerate()
@@ -273,8 +278,8 @@ impl<'a> Aligner<'a> {
     /// What is left side by side was replaced; a return in the place of anything ends the handler early.
     fn pair_replaced(&mut self) {
         for Gap { mut recorded, mut replayed, .. } in self.gaps() {
-            let is_output = |commands: &[Command], at: Option<&usize>| {
-                at.is_some_and(|at| commands[*at].kind == CommandKind::Output)
+            let is_output = |commands: &Commands<'_>, at: Option<&usize>| {
+                at.is_some_and(|at| commands.kind(*at) == CommandKind::Output)
             };
             let both_return = is_output(self.recorded, recorded.last()) && is_output(self.replayed, replayed.last());
             if both_return
@@ -284,7 +289,7 @@ impl<'a> Aligner<'a> {
                 self.pair(mine, theirs, Some(Shape::Changed));
             }
             for (mine, theirs) in recorded.into_iter().zip(replayed) {
-                let returned = self.replayed[theirs].kind == CommandKind::Output;
+                let returned = self.replayed.kind(theirs) == CommandKind::Output;
                 self.pair(mine, theirs, Some(if returned { Shape::ReturnedEarly } else { Shape::Replaced }));
                 if returned {
                     break;
@@ -322,7 +327,8 @@ impl<'a> Aligner<'a> {
 
     /// Whether the candidate would have gone on behind its last command.
     fn breaks_off(&self) -> bool {
-        self.ending != Ending::Returned && self.replayed.last().is_none_or(|last| last.kind != CommandKind::Output)
+        let last = self.replayed.len().checked_sub(1);
+        self.ending != Ending::Returned && last.is_none_or(|last| self.replayed.kind(last) != CommandKind::Output)
     }
 
     /// Rows from top to bottom: both sides' order is kept, but for what moved, which stands where it was recorded.
@@ -429,9 +435,9 @@ struct FieldMask {
 }
 
 impl FieldMask {
-    fn of(replayed: &[Command]) -> Self {
+    fn of(replayed: &Commands<'_>) -> Self {
         let mut left_out: HashMap<CommandKind, Vec<&'static str>> = HashMap::new();
-        for command in replayed.iter().filter(|command| !command.complete) {
+        for command in replayed.incomplete() {
             let names = left_out.entry(command.kind.modulo_eager()).or_default();
             for field in fields(command.kind).iter().filter(|field| command.leaves_out(field)) {
                 if !names.contains(&field.name) {

@@ -14,9 +14,9 @@ const NAME: &str = "rehearse: injected";
 pub fn inject(recorded: Entries<'_>, replayed: Replayed<'_>, salt: u64) -> Result<Option<Trace>, Undecodable> {
     let mut trace = match replayed {
         Replayed::Trace(trace) => trace.clone(),
-        Replayed::Entries(_) => {
-            let (commands, ending) = replayed.commands()?;
-            Trace { steps: commands.into_iter().map(Step::Command).collect(), ending }
+        Replayed::Entries(entries) => {
+            let decoded = entries.commands().map(|at| decode_command(entries, at, Side::Replayed).map(Step::Command));
+            Trace { steps: decoded.collect::<Result<_, _>>()?, ending: Ending::Unknown }
         }
     };
     let mut places: Vec<usize> = Vec::new();

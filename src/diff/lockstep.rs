@@ -84,7 +84,7 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
             stop = Stop::TraceEnds(index);
             break;
         };
-        if !same_bytes(recorded, at, replayed, their)
+        if !recorded.same_bytes(at, &replayed, their)
             && !same_command(recorded, at, replayed, their, &mut timing_differs)?
         {
             stop = Stop::Divergence(index);
@@ -92,11 +92,6 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
         }
     }
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
-}
-
-fn same_bytes(recorded: Entries<'_>, at: usize, replayed: Entries<'_>, their: usize) -> bool {
-    let (a, b) = (recorded.raw(at), replayed.raw(their));
-    recorded.codes[at] == replayed.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
 }
 
 fn same_command(

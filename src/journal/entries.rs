@@ -44,9 +44,29 @@ impl<'a> Entries<'a> {
         &self.raw[(from - self.start) as usize..(self.ends[at] - self.start) as usize]
     }
 
+    /// Some of the entries, as a journal of their own.
+    pub fn range(&self, places: std::ops::Range<usize>) -> Self {
+        let at = |place: usize| if place == 0 { self.start } else { self.ends[place - 1] };
+        let (start, end) = (at(places.start), at(places.end));
+        Self {
+            codes: &self.codes[places.clone()],
+            ends: &self.ends[places],
+            start,
+            raw: &self.raw[(start - self.start) as usize..(end - self.start) as usize],
+        }
+    }
+
     /// Places of the commands among the entries, in order.
     pub fn commands(&self) -> impl Iterator<Item = usize> + '_ {
         self.codes.iter().enumerate().filter(|(_, code)| is_command(**code)).map(|(at, _)| at)
+    }
+
+    /// Kinds of the commands, in order.
+    pub fn command_kinds(&self) -> impl Iterator<Item = CommandKind> + '_ {
+        self.codes.iter().filter_map(|code| match EntryKind::from_code(*code) {
+            Some(EntryKind::Command(kind)) => Some(kind),
+            _ => None,
+        })
     }
 
     pub fn command_count(&self) -> usize {
@@ -55,10 +75,17 @@ impl<'a> Entries<'a> {
 
     /// A hash of the sequence of command kinds, to tell paths through a handler apart.
     pub fn path(&self) -> u64 {
-        // FNV-1a.
-        self.commands().filter_map(|at| self.command_kind(at)).fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
+        // FNV-1a: a few bytes, each of them a kind.
+        self.command_kinds().fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
             (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
         })
+    }
+
+    /// Whether an entry is another's, byte for byte.
+    pub fn same_bytes(&self, at: usize, other: &Self, their: usize) -> bool {
+        let (a, b) = (self.raw(at), other.raw(their));
+        // Comparing two empty slices is slow on some CPUs.
+        self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
     }
 
     /// Whether both hold the same entries, byte for byte.
@@ -99,9 +126,19 @@ impl EntryBuffer {
     }
 
     pub fn extend(&mut self, entries: Entries<'_>) {
-        for at in 0..entries.len() {
-            self.push(entries.kind(at), entries.raw(at));
-        }
+        let end = u32::try_from(self.raw.len() + entries.raw.len()).expect("sources keep journals below 4 GiB");
+        let shift = (end - entries.raw.len() as u32).wrapping_sub(entries.start);
+        self.codes.extend_from_slice(entries.codes);
+        self.ends.extend(entries.ends.iter().map(|end| end.wrapping_add(shift)));
+        self.raw.extend_from_slice(entries.raw);
+    }
+
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
     }
 
     pub fn clear(&mut self) {

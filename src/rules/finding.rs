@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Level, Place, Rule, find, judge, notes};
 use crate::diff::payload::{json_changes, same_json};
-use crate::diff::{Alignment, Divergence, Shape};
+use crate::diff::{Alignment, Divergence, Row, Shape};
 use crate::journal::command::{Command, Compared, FieldDifference, FieldKind, FieldValue, Header};
 use crate::journal::describe;
 use crate::source::readable::{Payload, command_object};
@@ -123,17 +123,21 @@ pub struct Findings<'a> {
 
 impl Findings<'_> {
     /// Errors in the order in which replay would meet them, then notes.
-    pub fn of(&self, alignment: &Alignment) -> Vec<Finding> {
+    pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let divergences = alignment.divergences();
+        let agreeing = Agreeing::of(alignment);
         let mut findings: Vec<Finding> = divergences
             .iter()
             .map(|divergence| {
                 let place = place(alignment, divergence);
-                self.finding(judge(&place), &place, alignment, divergence)
+                self.finding(judge(&place), &place, alignment, &agreeing, divergence)
             })
             .collect();
         for (at, row) in alignment.rows.iter().enumerate() {
             let (None, Some(recorded), Some(replayed)) = (row.shape, row.recorded, row.replayed) else { continue };
+            if alignment.recorded.same_bytes(recorded, &alignment.replayed, replayed) {
+                continue;
+            }
             let divergence = Divergence {
                 shape: Shape::Changed,
                 command_index: recorded,
@@ -142,7 +146,7 @@ impl Findings<'_> {
                 row: at,
             };
             let place = place(alignment, &divergence);
-            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &divergence)));
+            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &agreeing, &divergence)));
         }
         findings
     }
@@ -151,7 +155,8 @@ impl Findings<'_> {
         &self,
         rule: &'static Rule,
         place: &Place<'_>,
-        alignment: &Alignment,
+        alignment: &Alignment<'_>,
+        agreeing: &Agreeing,
         divergence: &Divergence,
     ) -> Finding {
         let changes: Vec<Change> = place
@@ -169,12 +174,12 @@ impl Findings<'_> {
             .collect();
         let hints = hints(place, &changes);
         let fingerprint = self.fingerprint(rule, place, &changes);
-        let (context, agree_after) = context(alignment, divergence);
+        let context = context(alignment, divergence);
         Finding {
             rule: rule.id,
             level: rule.level,
             command_index: divergence.command_index,
-            entry_index: alignment.entry_indexes.get(divergence.command_index).copied(),
+            entry_index: alignment.recorded.entry_index(divergence.command_index),
             cause: if rule.level == Level::Note { Cause::Unknown } else { self.cause },
             recorded: place.recorded.map(|command| self.object(command)),
             replayed: place.replayed.map(|command| self.object(command)),
@@ -182,8 +187,8 @@ impl Findings<'_> {
             hints,
             fingerprint,
             excuse: None,
+            agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
             context,
-            agree_after,
         }
     }
 
@@ -284,7 +289,7 @@ impl Findings<'_> {
     }
 }
 
-fn place<'a>(alignment: &'a Alignment, divergence: &Divergence) -> Place<'a> {
+fn place<'a>(alignment: &'a Alignment<'_>, divergence: &Divergence) -> Place<'a> {
     let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
     let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
     let differences = match (recorded, replayed, divergence.shape) {
@@ -543,11 +548,31 @@ fn is_timestamp(value: &Value) -> bool {
 /// Neighbours shown above and below a finding.
 const CONTEXT: usize = 2;
 
-fn context(alignment: &Alignment, divergence: &Divergence) -> (Vec<ContextRow>, usize) {
+/// By row: how many agree from there to the end.
+struct Agreeing(Vec<usize>);
+
+impl Agreeing {
+    fn of(alignment: &Alignment<'_>) -> Self {
+        let mut agree = 0;
+        let count = |row: &Row| {
+            agree += usize::from(row.shape.is_none());
+            agree
+        };
+        let mut behind: Vec<usize> = alignment.rows.iter().rev().map(count).collect();
+        behind.reverse();
+        Self(behind)
+    }
+
+    fn behind(&self, row: usize) -> usize {
+        self.0.get(row).copied().unwrap_or(0)
+    }
+}
+
+fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> Vec<ContextRow> {
     let rows = &alignment.rows;
     let from = divergence.row.saturating_sub(CONTEXT);
     let to = (divergence.row + CONTEXT + 1).min(rows.len());
-    let shown = (from..to)
+    (from..to)
         .map(|at| {
             let row = &rows[at];
             let awaited = (row.shape == Some(Shape::Awaited)).then(|| describe_await(alignment));
@@ -558,12 +583,10 @@ fn context(alignment: &Alignment, divergence: &Divergence) -> (Vec<ContextRow>, 
                 differs: at == divergence.row,
             }
         })
-        .collect();
-    let agree_after = rows[to..].iter().filter(|row| row.shape.is_none()).count();
-    (shown, agree_after)
+        .collect()
 }
 
-pub(super) fn describe_await(alignment: &Alignment) -> String {
+pub(super) fn describe_await(alignment: &Alignment<'_>) -> String {
     let Some(added) = &alignment.added_await else { return "await".to_owned() };
     if let Some(run) = added.run.and_then(|at| alignment.recorded.get(at)) {
         let index = added.run.unwrap_or_default();

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::finding::describe_await;
-use crate::diff::{Alignment, Row, Shape};
-use crate::journal::{Command, describe};
+use crate::diff::{Alignment, Commands, Row, Shape};
+use crate::journal::describe;
 
 /// One line of the two sides beside each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ const AROUND: usize = 4;
 const BEYOND: usize = 3;
 
 /// The alignment as lines.
-pub fn timeline(alignment: &Alignment) -> Vec<TimelineRow> {
+pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
     let rows = &alignment.rows;
     let mut lines = Vec::new();
     let mut folded = 0;
@@ -83,7 +83,7 @@ fn fold(lines: &mut Vec<TimelineRow>, folded: &mut usize) {
     }
 }
 
-fn line(alignment: &Alignment, row: &Row) -> TimelineRow {
+fn line(alignment: &Alignment<'_>, row: &Row) -> TimelineRow {
     let mark = match row.shape {
         None => Mark::Agrees,
         Some(Shape::Changed) => Mark::Changed,
@@ -94,7 +94,7 @@ fn line(alignment: &Alignment, row: &Row) -> TimelineRow {
         Some(Shape::ReturnedEarly) => Mark::ReturnedEarly,
         Some(Shape::Awaited) => Mark::Awaited,
     };
-    let step = |commands: &[Command], at: usize| TimelineStep { index: Some(at), text: describe(&commands[at]) };
+    let step = |commands: &Commands<'_>, at: usize| TimelineStep { index: Some(at), text: describe(&commands[at]) };
     let awaited = || TimelineStep { index: None, text: describe_await(alignment) };
     TimelineRow {
         recorded: row.recorded.map(|at| step(&alignment.recorded, at)),

@@ -5,32 +5,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::arrow::{RunId, Runs};
+use super::arrow::{Piece, Pieces};
 use super::ids::Ids;
 use super::input::{Files, Input, Problem, Role, SourceError, SourceFile};
 use crate::journal::{IdOrder, InvocationInfo, Trace};
-
-/// Consecutive rows of one journal in one batch. Most journals are one piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Piece {
-    pub id: IdOrder,
-    /// Counted over all files.
-    pub batch: u32,
-    pub row: u32,
-    pub rows: u32,
-}
-
-impl Piece {
-    pub fn range(&self) -> Range<u32> {
-        self.row..self.row + self.rows
-    }
-}
 
 /// All journals (or traces) of one side, to be loaded a task at a time.
 #[derive(Debug)]
 pub struct Corpus {
     pub(super) files: Vec<SourceFile>,
-    /// By batch: its file, and its number there.
+    /// By batch, counted over all files: its file, and its number there.
     pub(super) batches: Vec<(u32, u32)>,
     pub(super) pieces: Vec<Piece>,
     pub(super) info: BTreeMap<IdOrder, InvocationInfo>,
@@ -45,16 +29,14 @@ pub struct Corpus {
 /// Some journals that lie next to each other in the order of ids: a range of pieces.
 pub type Task = Range<usize>;
 
-/// About how much a task reads.
-const TASK_BYTES: u64 = 1 << 20;
+/// About how much a task reads of each side: both fit the second-level cache, and buffers stay small, since the first
+/// use of memory costs more than reading into it.
+const TASK_BYTES: u64 = 256 << 10;
 
 /// Ids that are not in Restate's form, of all that belongs to a run.
 fn ids_of<'a>(sides: impl IntoIterator<Item = &'a Indexed>) -> Ids {
     Ids::new(sides.into_iter().flat_map(|side| {
-        let rows = side.runs.iter().flatten().flat_map(|runs| runs.runs.iter()).filter_map(|(id, ..)| match id {
-            RunId::Restate(_) => None,
-            RunId::Other(text) => Some(&**text),
-        });
+        let rows = side.pieces.iter().flat_map(|file| file.others.iter()).map(|text| &**text);
         let traces = side.files.traces.iter().filter_map(|trace| trace.id.as_deref());
         let info = side.files.info.iter().map(|(id, _)| id.as_str());
         let problems = side.files.problems.iter().filter_map(|problem| problem.invocation.as_deref());
@@ -67,23 +49,20 @@ fn ids_of<'a>(sides: impl IntoIterator<Item = &'a Indexed>) -> Ids {
 #[derive(Debug)]
 struct Indexed {
     files: Files,
-    runs: Vec<Vec<Runs>>,
+    pieces: Vec<Pieces>,
 }
 
 impl Indexed {
     fn read(mut files: Files) -> Self {
-        let mut runs = Vec::new();
+        let mut pieces = Vec::new();
         for file in &files.files {
-            let mut found = Vec::new();
-            for batch in file.segment.runs() {
-                match batch {
-                    Ok(runs) => found.push(runs),
-                    Err(broken) => files.problems.push(Problem::broken_batch(&file.name, &file.segment, broken)),
-                }
+            let mut found = file.segment.pieces();
+            for broken in found.broken.drain(..) {
+                files.problems.push(Problem::broken_batch(&file.name, &file.segment, broken));
             }
-            runs.push(found);
+            pieces.push(found);
         }
-        Self { files, runs }
+        Self { files, pieces }
     }
 }
 
@@ -101,24 +80,23 @@ pub fn open(recorded: &[Input], candidate: &[Input]) -> Result<(Corpus, Corpus, 
 
 impl Corpus {
     fn new(indexed: Indexed, ids: &Ids) -> Self {
-        let Indexed { files, runs } = indexed;
+        let Indexed { files, pieces: found } = indexed;
         let order = |text: &str| ids.order(text).expect("Ids was made of these texts");
-        let mut batches = Vec::new();
-        let mut pieces = Vec::with_capacity(runs.iter().flatten().map(|runs| runs.runs.len()).sum());
-        for (file, runs) in runs.into_iter().enumerate() {
-            let first = batches.len();
+        let mut batches: Vec<(u32, u32)> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (file, mut found) in found.into_iter().enumerate() {
+            let first = u32::try_from(batches.len()).expect("fewer than 2^32 batches");
             batches.extend((0..files.files[file].segment.batch_count()).map(|batch| (file as u32, batch as u32)));
-            for batch in runs {
-                let number = u32::try_from(first + batch.batch).expect("fewer than 2^32 batches");
-                pieces.extend(batch.runs.into_iter().map(|(id, row, rows)| Piece {
-                    id: match id {
-                        RunId::Restate(order) => order,
-                        RunId::Other(text) => order(&text),
-                    },
-                    batch: number,
-                    row,
-                    rows,
-                }));
+            for piece in &mut found.pieces {
+                piece.batch += first;
+                if let Some(place) = piece.id.other_place() {
+                    piece.id = order(&found.others[place as usize]);
+                }
+            }
+            if pieces.is_empty() {
+                pieces = found.pieces;
+            } else {
+                pieces.append(&mut found.pieces);
             }
         }
         if !pieces.is_sorted() {
@@ -149,7 +127,7 @@ impl Corpus {
         Self { files: files.files, batches, pieces, info, broken, traces, templates, problems }
     }
 
-    /// Every journal, in the order of ids, in tasks of about a megabyte.
+    /// Every journal, in the order of ids, in tasks of about [`TASK_BYTES`].
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks: Vec<Task> = Vec::new();
         let mut bytes = TASK_BYTES;

@@ -1,15 +1,15 @@
 //! Opening what was named: files, directories, standard input.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{SpooledData, SpooledTempFile};
 
 use super::arrow::{
-    ArrowError, ArrowWriter, BrokenBatch, Converted, Cut, Opened, RowRef, RunId, Segment, Store, WriteError, convert,
+    ArrowError, ArrowWriter, BrokenBatch, Converted, Cut, Opened, RowRef, Segment, Store, WriteError, convert,
 };
-use super::json::{End, Item, Row, read_rows};
+use super::json::{End, Item, Row, Text, read_rows};
 use super::readable::Readable;
 use crate::journal::{EntryKind, InvocationInfo, Trace};
 
@@ -229,7 +229,7 @@ impl Files {
 
     fn take_segment(&mut self, name: &str, segment: Segment) -> Result<(), ArrowError> {
         if let Some(cut) = &segment.cut {
-            let last = segment.last_id().map(RunId::text);
+            let last = segment.last_id();
             self.problems.push(Problem::cut(name, segment.rows(), last, &cut.to_string()));
         }
         if segment.is_info() {
@@ -243,17 +243,13 @@ impl Files {
     }
 
     fn take_info(&mut self, name: &str, segment: &Segment) -> Result<(), ArrowError> {
-        for batch in segment.runs() {
-            match batch {
-                Ok(runs) => {
-                    for (id, row, _) in runs.runs {
-                        let info =
-                            segment.info(runs.batch, row).map_err(|error| ArrowError::Malformed(error.to_string()))?;
-                        self.info.push((id.text(), info));
-                    }
-                }
-                Err(broken) => self.problems.push(Problem::broken_batch(name, segment, broken)),
-            }
+        let found = segment.pieces();
+        for piece in &found.pieces {
+            let info = segment.info(piece.batch as usize, piece.row);
+            self.info.push((found.text(piece), info.map_err(|error| ArrowError::Malformed(error.to_string()))?));
+        }
+        for broken in found.broken {
+            self.problems.push(Problem::broken_batch(name, segment, broken));
         }
         Ok(())
     }
@@ -299,9 +295,8 @@ impl Files {
         let mut taken = 0u64;
         let mut last = None;
         let mut torn_last = false;
-        let reader = BufReader::with_capacity(256 << 10, StoreReader { store, at: 0 });
         let mut first_bad = None;
-        let end = read_rows(reader, |number, item| match item {
+        let end = read_rows(StoreReader { store, at: 0 }, |number, item| match item {
             Item::Bad { reason, text } => {
                 torn_last = true;
                 first_bad.get_or_insert_with(|| reason.clone());
@@ -353,8 +348,8 @@ impl Files {
             return Err(format!("it has no {}", if row.index.is_none() { "index" } else { "entry_type" }));
         };
         let raw = row.raw.as_deref().ok_or("it has no raw")?;
-        let index = u32::try_from(index.get()).map_err(|_| format!("index {} is too large", index.get()))?;
-        let version = row.version.map_or(2, |version| u32::try_from(version.get()).unwrap_or(u32::MAX));
+        let index = u32::try_from(index.0).map_err(|_| format!("index {} is too large", index.0))?;
+        let version = row.version.map_or(2, |version| u32::try_from(version.0).unwrap_or(u32::MAX));
         // Journals of version 1 have other types; they are refused by their version.
         if version > 1 && EntryKind::from_entry_type(entry_type).is_none() {
             return Err(format!("unknown entry type {entry_type:?}"));
@@ -418,9 +413,7 @@ impl Files {
 
 impl Row<'_> {
     fn info(&self) -> InvocationInfo {
-        let text = |text: &Option<std::borrow::Cow<'_, str>>| {
-            text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned)
-        };
+        let text = |text: &Option<Text<'_>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
         InvocationInfo {
             target: text(&self.target),
             service: text(&self.target_service_name),
@@ -431,7 +424,7 @@ impl Row<'_> {
             status: text(&self.status),
             protocol_version: self
                 .pinned_service_protocol_version
-                .and_then(|version| u32::try_from(version.get()).ok())
+                .and_then(|version| u32::try_from(version.0).ok())
                 .filter(|version| *version != 0),
             created_at: text(&self.created_at),
         }
@@ -485,8 +478,8 @@ fn find_id(text: &[u8]) -> Option<String> {
     Some(id.to_owned())
 }
 
-/// Kept in memory up to this size, on disk beyond.
-const IN_MEMORY: usize = 32 << 20;
+/// Kept in memory up to this size, on disk beyond: growing memory costs more than writing to the page cache.
+const IN_MEMORY: usize = 4 << 20;
 
 fn spool_stdin() -> io::Result<Store> {
     spool(&mut io::stdin().lock())

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::arrow::{Segment, Slab};
-use super::corpus::{Corpus, Piece, Task};
+use super::arrow::{Piece, Segment, Slab};
+use super::corpus::{Corpus, Task};
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
 /// One worker's reading of one side. Its buffers are reused from task to task.
@@ -91,9 +91,10 @@ impl<'c> Loader<'c> {
         if let [piece] = pieces {
             let slab = self.slab_of(piece)?;
             let indexes = self.slabs[slab].indexes(piece.range());
-            if indexes.iter().enumerate().all(|(at, index)| at as u32 == *index) {
+            if ascend_from(0, indexes) {
                 let entries = self.slabs[slab].entries(piece.range());
-                self.check_kinds(entries, pieces)?;
+                self.check_kinds(entries, piece)?;
+                self.check_first(entries)?;
                 return Ok(entries);
             }
         }
@@ -104,11 +105,30 @@ impl<'c> Loader<'c> {
 
     /// Puts rows that lie apart, or out of order, into order.
     fn gather(&mut self, pieces: &[Piece]) -> Result<(), String> {
+        let mut parts: Vec<(u32, &Piece)> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let slab = &self.slabs[self.slab_of(piece)?];
+            self.check_kinds(slab.entries(piece.range()), piece)?;
+            parts.push((slab.indexes(piece.range())[0], piece));
+        }
+        parts.sort_unstable();
+        self.scattered.clear();
+        for (first, piece) in &parts {
+            let slab = &self.slabs[self.slab_of(piece)?];
+            if *first as usize != self.scattered.len() || !ascend_from(*first, slab.indexes(piece.range())) {
+                self.gather_rows(pieces)?;
+                break;
+            }
+            self.scattered.extend(slab.entries(piece.range()));
+        }
+        self.check_first(self.scattered.view())
+    }
+
+    /// Row by row, where the pieces are not whole stretches of the journal.
+    fn gather_rows(&mut self, pieces: &[Piece]) -> Result<(), String> {
         let mut rows: Vec<(u32, usize, u32)> = Vec::new();
         for (at, piece) in pieces.iter().enumerate() {
-            let slab = self.slab_of(piece)?;
-            let indexes = self.slabs[slab].indexes(piece.range());
-            self.check_kinds(self.slabs[slab].entries(piece.range()), std::slice::from_ref(piece))?;
+            let indexes = self.slabs[self.slab_of(piece)?].indexes(piece.range());
             rows.extend(indexes.iter().zip(piece.range()).map(|(index, row)| (*index, at, row)));
         }
         rows.sort_unstable();
@@ -130,7 +150,7 @@ impl<'c> Loader<'c> {
             let slab = self.slab_of(&pieces[*piece])?;
             self.scattered.extend(self.slabs[slab].entries(*row..*row + 1));
         }
-        self.check_first(self.scattered.view())
+        Ok(())
     }
 
     fn slab_of(&self, piece: &Piece) -> Result<usize, String> {
@@ -142,11 +162,11 @@ impl<'c> Loader<'c> {
         }
     }
 
-    fn check_kinds(&self, entries: Entries<'_>, pieces: &[Piece]) -> Result<(), String> {
-        let piece = &pieces[0];
+    fn check_kinds(&self, entries: Entries<'_>, piece: &Piece) -> Result<(), String> {
         let (segment, batch) = self.corpus.segment(piece.batch);
+        let slab = &self.slabs[self.slab_of(piece)?];
         // An old journal's entries have other types, so its version is looked at first.
-        if self.slabs[self.slab_of(piece)?].has_old()
+        if slab.has_old()
             && let Ok(Some(version @ 0..=1)) = segment.version(batch, piece.row)
         {
             return Err(format!(
@@ -154,19 +174,14 @@ impl<'c> Loader<'c> {
                  let its invocation end where it is"
             ));
         }
-        if let Some(at) = entries.unknown() {
+        if slab.has_unknown()
+            && let Some(at) = entries.unknown()
+        {
             let row = piece.row + at as u32;
             let text = segment.entry_type(batch, row).unwrap_or_default();
             return Err(format!("row {}: unknown entry type {text:?}", segment.row_number(batch, row)));
         }
-        if pieces.len() == 1 && self.first_index(piece)? == 0 {
-            self.check_first(entries)?;
-        }
         Ok(())
-    }
-
-    fn first_index(&self, piece: &Piece) -> Result<u32, String> {
-        Ok(self.slabs[self.slab_of(piece)?].indexes(piece.range())[0])
     }
 
     fn check_first(&self, entries: Entries<'_>) -> Result<(), String> {
@@ -175,6 +190,12 @@ impl<'c> Loader<'c> {
         }
         Ok(())
     }
+}
+
+/// Whether these count up from `first` without a gap.
+fn ascend_from(first: u32, indexes: &[u32]) -> bool {
+    // No early exit, so that this becomes vector code.
+    indexes.iter().zip(first..).fold(true, |ascend, (index, at)| ascend & (*index == at))
 }
 
 impl Corpus {

@@ -35,7 +35,7 @@ pub fn convert(
     mut sink: impl FnMut(Result<Converted<'_>, BadRow<'_>>, &InvocationInfo),
 ) -> Result<Option<Cut>, Broken> {
     let malformed = |error: ArrowError| Broken::Malformed(error.to_string());
-    let cut = refuse_giants(store)?;
+    let cut = check_batches(store)?;
     // A file is a stream behind its magic.
     let at = At { store, at: data_start(store)? };
     for batch in StreamReader::try_new(at, None).map_err(malformed)? {
@@ -48,20 +48,21 @@ pub fn convert(
 /// A compressed buffer says how large it becomes, and arrow-rs believes it.
 const LARGEST_BUFFER: i64 = 1 << 32;
 
-fn refuse_giants(store: &Store) -> Result<Option<Cut>, Broken> {
+/// Finds what arrow-rs would panic at, or ask for too much memory for; and whether the file is whole.
+fn check_batches(store: &Store) -> Result<Option<Cut>, Broken> {
     each_batch(store, |batch, body| {
-        if batch.compression().is_none() {
-            return Ok(());
-        }
         for buffer in batch.buffers().into_iter().flatten() {
             let (Ok(offset), Ok(length)) = (u64::try_from(buffer.offset()), u64::try_from(buffer.length())) else {
-                return Err(Broken::Malformed("a buffer lies outside its batch".to_owned()));
+                return Err(outside());
             };
-            if length < 8 {
+            if offset.checked_add(length).is_none_or(|end| end > body.end - body.start) {
+                return Err(outside());
+            }
+            if batch.compression().is_none() || length < 8 {
                 continue;
             }
             let mut prefix = [0; 8];
-            let read = store.read_into(body.saturating_add(offset), &mut prefix)?;
+            let read = store.read_into(body.start + offset, &mut prefix)?;
             let size = i64::from_le_bytes(prefix);
             if read == prefix.len() && size > LARGEST_BUFFER {
                 return Err(Broken::Malformed(format!("a compressed buffer claims to hold {size} bytes")));
@@ -69,6 +70,10 @@ fn refuse_giants(store: &Store) -> Result<Option<Cut>, Broken> {
         }
         Ok(())
     })
+}
+
+fn outside() -> Broken {
+    Broken::Malformed("a buffer lies outside its batch".to_owned())
 }
 
 fn convert_batch(

@@ -15,15 +15,16 @@ pub static ENTRY_TYPES: LazyLock<Vec<(String, u8)>> = LazyLock::new(|| {
 
 const SLOTS: usize = 512;
 
-/// Open addressing over the 32 texts, keyed by their length and last eight bytes, which tell them all apart.
-static TABLE: LazyLock<[(&'static [u8], u8); SLOTS]> = LazyLock::new(|| {
-    let mut table: [(&'static [u8], u8); SLOTS] = [(&[], UNKNOWN); SLOTS];
-    for (text, code) in ENTRY_TYPES.iter() {
+/// Open addressing over the 32 texts, keyed by their length and last eight bytes, which tell them all apart; each with
+/// its place among [`ENTRY_TYPES`] and its code.
+static TABLE: LazyLock<[(&'static [u8], usize, u8); SLOTS]> = LazyLock::new(|| {
+    let mut table: [(&'static [u8], usize, u8); SLOTS] = [(&[], 0, UNKNOWN); SLOTS];
+    for (place, (text, code)) in ENTRY_TYPES.iter().enumerate() {
         let mut slot = slot_of(text.as_bytes());
         while !table[slot].0.is_empty() {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = (text.as_bytes(), *code);
+        table[slot] = (text.as_bytes(), place, *code);
     }
     table
 });
@@ -36,14 +37,24 @@ fn slot_of(text: &[u8]) -> usize {
 
 /// The code of an entry type; [`UNKNOWN`] for any other text.
 pub fn code_of(text: &[u8]) -> u8 {
+    look_up(text).map_or(UNKNOWN, |(_, code)| code)
+}
+
+/// The place of an entry type among [`ENTRY_TYPES`].
+pub fn place_of(text: &str) -> Option<usize> {
+    look_up(text.as_bytes()).map(|(place, _)| place)
+}
+
+fn look_up(text: &[u8]) -> Option<(usize, u8)> {
+    let table = &*TABLE;
     let mut slot = slot_of(text);
     loop {
-        let (known, code) = TABLE[slot];
-        if known == text {
-            return code;
-        }
+        let (known, place, code) = table[slot];
         if known.is_empty() {
-            return UNKNOWN;
+            return None;
+        }
+        if known == text {
+            return Some((place, code));
         }
         slot = (slot + 1) % SLOTS;
     }

@@ -7,11 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use arrow_ipc::{Message, MessageHeader};
-use rayon::prelude::*;
 
 use super::kinds;
 use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Unreadable, has_no_nulls, spans};
-use crate::journal::IdOrder;
 
 /// Bytes that can be read at any place: a file, or what was put together in memory.
 #[derive(Debug)]
@@ -125,7 +123,7 @@ pub struct Segment {
     pub(super) store: Store,
     pub(super) columns: Columns,
     pub(super) batches: Vec<Batch>,
-    dictionaries: Vec<Dictionary>,
+    pub(super) dictionaries: Vec<Dictionary>,
     /// By dictionary of entry types: codes, and the texts themselves for messages.
     pub(super) type_codes: Vec<Vec<u8>>,
     pub(super) type_texts: Vec<Vec<String>>,
@@ -157,22 +155,22 @@ pub(super) struct Batch {
     pub raw: ColumnSpans,
     pub version: ColumnSpans,
     /// Into `dictionaries`, for an id column with one.
-    id_dictionary: u32,
+    pub id_dictionary: u32,
     /// Into `type_codes`.
     pub type_dictionary: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Dictionary {
-    rows: u32,
-    body: u64,
-    spans: ColumnSpans,
-    width: u8,
+pub(super) struct Dictionary {
+    pub rows: u32,
+    pub body: u64,
+    pub spans: ColumnSpans,
+    pub width: u8,
 }
 
 const MAGIC: &[u8] = b"ARROW1";
 const CONTINUATION: u32 = u32::MAX;
-const NO_DICTIONARY: u32 = u32::MAX;
+pub(super) const NO_DICTIONARY: u32 = u32::MAX;
 
 /// The length of the mark at a stream's end.
 const EOS: u64 = 8;
@@ -182,11 +180,10 @@ impl Segment {
     pub fn open(store: Store) -> Result<Opened, ArrowError> {
         let start = data_start(&store)?;
         let mut messages = Messages { store: &store, buffer: Scratch::default() };
-        let Some(first) = messages.next(start)? else {
+        let Some((first, message)) = messages.next(start)? else {
             return Err(ArrowError::Malformed("it ends before its schema".to_owned()));
         };
-        let schema = first
-            .message(&messages.buffer)?
+        let schema = message
             .header_as_schema()
             .ok_or_else(|| ArrowError::Malformed("it does not begin with a schema".to_owned()))?;
         let columns = match Columns::of(schema) {
@@ -197,11 +194,10 @@ impl Segment {
         let mut at = first.end();
         let mut reading = Reading::new(&columns);
         let cut = loop {
-            let header = match messages.follow(at) {
-                Ok(header) => header,
+            let (header, message) = match messages.follow(at) {
+                Ok(found) => found,
                 Err(cut) => break cut,
             };
-            let message = header.message(&messages.buffer)?;
             match reading.take(&message, &header, &store) {
                 Ok(true) => at = header.end(),
                 Ok(false) => return Ok(Opened::Unusual(store)),
@@ -234,13 +230,6 @@ impl Segment {
         self.columns.index.is_none() && self.columns.entry_type.is_none() && self.columns.raw.is_none()
     }
 
-    /// The id of the last row, if there is one that can be read.
-    pub fn last_id(&self) -> Option<RunId> {
-        let last = self.batches.len().checked_sub(1)?;
-        let runs = self.runs_of(last..last + 1, &mut Scratch::default()).pop()?.ok()?;
-        runs.runs.into_iter().next_back().map(|(id, ..)| id)
-    }
-
     /// A batch's row among all rows of the file, counted from 1.
     pub fn row_number(&self, batch: usize, row: u32) -> u64 {
         self.batches[..batch].iter().map(|batch| u64::from(batch.rows)).sum::<u64>() + u64::from(row) + 1
@@ -256,154 +245,6 @@ impl Segment {
         let batch = &self.batches[batch];
         batch.body_len / u64::from(batch.rows.max(1)) + 1
     }
-
-    /// Where the runs of rows with one id are, batch by batch; a batch may have ids that can not be read.
-    pub fn runs(&self) -> Vec<Result<Runs, BrokenBatch>> {
-        // Batches that share a dictionary are read together, so that it is read once.
-        let mut groups: Vec<Range<usize>> = Vec::new();
-        for at in 0..self.batches.len() {
-            match groups.last_mut() {
-                Some(group)
-                    if self.batches[at].id_dictionary != NO_DICTIONARY
-                        && self.batches[at].id_dictionary == self.batches[at - 1].id_dictionary =>
-                {
-                    group.end = at + 1;
-                }
-                _ => groups.push(at..at + 1),
-            }
-        }
-        let found: Vec<Vec<Result<Runs, BrokenBatch>>> = groups
-            .into_par_iter()
-            .with_min_len(16)
-            .map_init(Scratch::default, |buffer, group| self.runs_of(group, buffer))
-            .collect();
-        found.into_iter().flatten().collect()
-    }
-
-    fn runs_of(&self, group: Range<usize>, buffer: &mut Scratch) -> Vec<Result<Runs, BrokenBatch>> {
-        let broken = |batch: usize| move |error: ArrowError| BrokenBatch { batch, reason: error.to_string() };
-        let width = match self.columns.id.layout {
-            Layout::Bytes { width } => {
-                return group.map(|at| self.plain_runs(at, width, buffer).map_err(broken(at))).collect();
-            }
-            Layout::Dictionary { width, .. } => width,
-            Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
-        };
-        match self.dictionary_ids(group.start, buffer) {
-            Ok(ids) => group.map(|at| self.keyed_runs(at, width, &ids).map_err(broken(at))).collect(),
-            Err(error) => {
-                let reason = error.to_string();
-                group.map(|batch| Err(BrokenBatch { batch, reason: reason.clone() })).collect()
-            }
-        }
-    }
-
-    /// The ids in a batch's dictionary.
-    fn dictionary_ids(&self, batch: usize, buffer: &mut Scratch) -> Result<Vec<RunId>, ArrowError> {
-        let dictionary = self.batches[batch].id_dictionary;
-        let dictionary = self
-            .dictionaries
-            .get(dictionary as usize)
-            .ok_or_else(|| ArrowError::Malformed("a batch comes before its dictionary".to_owned()))?;
-        buffer.clear();
-        let texts = dictionary.read(&self.store, buffer)?;
-        texts.iter(buffer).map(|text| text.map(RunId::of)).collect()
-    }
-
-    fn plain_runs(&self, at: usize, width: u8, buffer: &mut Scratch) -> Result<Runs, ArrowError> {
-        let batch = &self.batches[at];
-        buffer.clear();
-        let texts = Texts::read(&self.store, batch.body, batch.id, batch.rows, width, buffer)?;
-        let mut runs = Runs::new(at);
-        let mut before: Option<&[u8]> = None;
-        for (row, text) in texts.iter(buffer).enumerate() {
-            let text = text?;
-            if before == Some(text) {
-                runs.grow();
-            } else {
-                runs.start(RunId::of(text), row);
-                before = Some(text);
-            }
-        }
-        Ok(runs)
-    }
-
-    fn keyed_runs(&self, at: usize, width: u8, ids: &[RunId]) -> Result<Runs, ArrowError> {
-        let batch = &self.batches[at];
-        let mut keys = Scratch::default();
-        self.store.read(
-            batch.body + u64::from(batch.id.values.at),
-            batch.rows as usize * usize::from(width),
-            &mut keys,
-        )?;
-        let mut runs = Runs::new(at);
-        let mut before = None;
-        for (row, key) in keys.chunks_exact(usize::from(width)).enumerate() {
-            if before == Some(key) {
-                runs.grow();
-                continue;
-            }
-            let id = usize::try_from(integer(key)).ok().and_then(|key| ids.get(key));
-            let id = id.ok_or_else(|| {
-                ArrowError::Malformed(format!("row {row} of a batch has an id beyond its dictionary"))
-            })?;
-            runs.start(id.clone(), row);
-            before = Some(key);
-        }
-        Ok(runs)
-    }
-}
-
-/// The runs of rows with one id, in one batch.
-#[derive(Debug)]
-pub struct Runs {
-    pub batch: usize,
-    /// Id, first row, number of rows.
-    pub runs: Vec<(RunId, u32, u32)>,
-}
-
-/// A batch whose ids can not be read.
-#[derive(Debug)]
-pub struct BrokenBatch {
-    pub batch: usize,
-    pub reason: String,
-}
-
-/// The id of a run: as numbers where it has Restate's form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunId {
-    Restate(IdOrder),
-    Other(Box<str>),
-}
-
-impl RunId {
-    pub fn text(self) -> String {
-        match self {
-            Self::Restate(order) => order.id().map_or_else(String::new, |id| id.to_string()),
-            Self::Other(text) => text.into(),
-        }
-    }
-
-    fn of(text: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(text);
-        IdOrder::of(&text).map_or_else(|| Self::Other(text.into()), Self::Restate)
-    }
-}
-
-impl Runs {
-    fn new(batch: usize) -> Self {
-        Self { batch, runs: Vec::new() }
-    }
-
-    fn start(&mut self, id: RunId, row: usize) {
-        self.runs.push((id, row as u32, 1));
-    }
-
-    fn grow(&mut self) {
-        if let Some((_, _, rows)) = self.runs.last_mut() {
-            *rows += 1;
-        }
-    }
 }
 
 /// Where the first message is: a file is a stream behind its magic and padding, with a footer that is not needed.
@@ -418,40 +259,33 @@ pub(super) fn data_start(store: &Store) -> Result<u64, ArrowError> {
     Ok(8 + 8 * padding as u64)
 }
 
-/// Gives every batch, those of dictionaries included, with where its body begins; says why it stops early, if it does.
+/// Gives every batch, those of dictionaries included, with the place of its body; says why it stops early, if it does.
 pub(super) fn each_batch(
     store: &Store,
-    mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, u64) -> Result<(), ArrowError>,
+    mut sink: impl FnMut(arrow_ipc::RecordBatch<'_>, Range<u64>) -> Result<(), ArrowError>,
 ) -> Result<Option<Cut>, ArrowError> {
     let mut messages = Messages { store, buffer: Scratch::default() };
     let mut at = data_start(store)?;
     loop {
-        let header = match messages.follow(at) {
-            Ok(header) => header,
+        let (header, message) = match messages.follow(at) {
+            Ok(found) => found,
             Err(cut) => return Ok(cut),
         };
-        let message = header.message(&messages.buffer)?;
         let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
         if let Some(batch) = message.header_as_record_batch().or(dictionary) {
-            sink(batch, header.body)?;
+            sink(batch, header.body..header.end())?;
         }
         at = header.end();
     }
 }
 
-/// A message's header: where its metadata lies in the buffer, and its body in the file.
+/// Where a message's body lies in the file.
 struct Header {
-    metadata: Range<usize>,
     body: u64,
     body_len: u64,
 }
 
 impl Header {
-    fn message<'a>(&self, buffer: &'a [u8]) -> Result<Message<'a>, ArrowError> {
-        arrow_ipc::root_as_message(&buffer[self.metadata.clone()])
-            .map_err(|error| ArrowError::Malformed(error.to_string()))
-    }
-
     fn end(&self) -> u64 {
         self.body.saturating_add(self.body_len)
     }
@@ -464,8 +298,32 @@ struct Messages<'a> {
 
 impl Messages<'_> {
     /// The message at `at`; `None` at the end of the stream, or where not even the metadata is whole.
-    fn next(&mut self, at: u64) -> Result<Option<Header>, ArrowError> {
-        const GUESS: u64 = 2048;
+    fn next(&mut self, at: u64) -> Result<Option<(Header, Message<'_>)>, ArrowError> {
+        match self.read(at)? {
+            Some(metadata) => self.parse(at, metadata).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The message at `at`, the whole of it; else why it is not there, if it should be.
+    fn follow(&mut self, at: u64) -> Result<(Header, Message<'_>), Option<Cut>> {
+        let broken = |error| Some(Cut::Broken(error));
+        match self.read(at).map_err(broken)? {
+            Some(metadata) => {
+                let (header, message) = self.parse(at, metadata).map_err(broken)?;
+                if header.end() > self.store.size() { Err(Some(Cut::Off)) } else { Ok((header, message)) }
+            }
+            // A stream says where it ends; one that just stops was cut off, be it between two batches.
+            None if !self.ended(at).map_err(broken)? => Err(Some(Cut::Off)),
+            // Behind a file's messages there is its footer.
+            None if data_start(self.store).map_err(broken)? > 0 => Err(None),
+            None => Err((at + EOS < self.store.size()).then_some(Cut::More)),
+        }
+    }
+
+    /// Reads a message's metadata; where it lies in the buffer.
+    fn read(&mut self, at: u64) -> Result<Option<Range<usize>>, ArrowError> {
+        const GUESS: u64 = 1024;
         let left = self.store.size().saturating_sub(at);
         self.buffer.clear();
         self.store.read(at, left.min(GUESS) as usize, &mut self.buffer)?;
@@ -478,27 +336,16 @@ impl Messages<'_> {
             self.buffer.clear();
             self.store.read(at, end as usize, &mut self.buffer)?;
         }
-        let metadata = prefix..end as usize;
-        let message = arrow_ipc::root_as_message(&self.buffer[metadata.clone()])
+        Ok(Some(prefix..end as usize))
+    }
+
+    fn parse(&self, at: u64, metadata: Range<usize>) -> Result<(Header, Message<'_>), ArrowError> {
+        let body = at + metadata.end as u64;
+        let message = arrow_ipc::root_as_message(&self.buffer[metadata])
             .map_err(|error| ArrowError::Malformed(format!("at byte {at}: {error}")))?;
         let body_len = u64::try_from(message.bodyLength())
             .map_err(|_| ArrowError::Malformed(format!("at byte {at}: a body of negative length")))?;
-        Ok(Some(Header { metadata, body: at + end, body_len }))
-    }
-
-    /// The message at `at`, the whole of it; else why it is not there, if it should be.
-    fn follow(&mut self, at: u64) -> Result<Header, Option<Cut>> {
-        let broken = |error| Some(Cut::Broken(error));
-        match self.next(at) {
-            Ok(Some(header)) if header.end() > self.store.size() => Err(Some(Cut::Off)),
-            Ok(Some(header)) => Ok(header),
-            // A stream says where it ends; one that just stops was cut off, be it between two batches.
-            Ok(None) if !self.ended(at).map_err(broken)? => Err(Some(Cut::Off)),
-            // Behind a file's messages there is its footer.
-            Ok(None) if data_start(self.store).map_err(broken)? > 0 => Err(None),
-            Ok(None) => Err((at + EOS < self.store.size()).then_some(Cut::More)),
-            Err(error) => Err(broken(error)),
-        }
+        Ok((Header { body, body_len }, message))
     }
 
     /// Whether the end-of-stream mark is at `at`.
@@ -636,58 +483,6 @@ impl<'a> Reading<'a> {
             self.type_texts.push(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect());
         }
         Ok(true)
-    }
-}
-
-impl Dictionary {
-    fn read(&self, store: &Store, buffer: &mut Scratch) -> Result<Texts, ArrowError> {
-        Texts::read(store, self.body, self.spans, self.rows, self.width, buffer)
-    }
-}
-
-/// A column of texts or binaries, read into a buffer: offsets, then data.
-struct Texts {
-    rows: usize,
-    width: usize,
-    data: usize,
-}
-
-impl Texts {
-    fn read(
-        store: &Store,
-        body: u64,
-        spans: ColumnSpans,
-        rows: u32,
-        width: u8,
-        buffer: &mut Scratch,
-    ) -> Result<Self, ArrowError> {
-        let (rows, width) = (rows as usize, usize::from(width));
-        if rows == 0 {
-            return Ok(Self { rows: 0, width, data: 0 });
-        }
-        let offsets = (rows + 1) * width;
-        // The two lie next to each other but for padding: one read gets both.
-        let (from, to) = (spans.values.at, spans.data.at + spans.data.len);
-        let gap = spans.data.at.wrapping_sub(from) as usize;
-        if spans.data.at >= from && (offsets..offsets + 256).contains(&gap) {
-            store.read(body + u64::from(from), (to - from) as usize, buffer)?;
-            return Ok(Self { rows, width, data: gap });
-        }
-        store.read(body + u64::from(from), offsets, buffer)?;
-        store.read(body + u64::from(spans.data.at), spans.data.len as usize, buffer)?;
-        Ok(Self { rows, width, data: offsets })
-    }
-
-    fn iter<'b>(&self, buffer: &'b [u8]) -> impl Iterator<Item = Result<&'b [u8], ArrowError>> + 'b {
-        let (width, rows) = (self.width, self.rows);
-        let data = &buffer[self.data.min(buffer.len())..];
-        let mut from = if rows == 0 { 0 } else { integer(&buffer[..width]) };
-        (0..rows).map(move |row| {
-            let to = integer(&buffer[(row + 1) * width..(row + 2) * width]);
-            let text = data.get(from as usize..to as usize);
-            from = to;
-            text.ok_or_else(|| ArrowError::Malformed(format!("row {row} of a batch lies outside its column")))
-        })
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Slab {
     rows: Range<u32>,
     /// Whether a row has a journal version below 2.
     has_old: bool,
+    /// Whether a row has an entry type that is not known.
+    has_unknown: bool,
 }
 
 /// Bodies up to this size are read in one go.
@@ -54,6 +56,7 @@ impl Slab {
         let body = Body::read(segment, meta, &mut self.bytes)?;
         self.load_indexes(segment, meta, &body, &rows)?;
         self.load_codes(segment, meta, &body, &rows)?;
+        self.has_unknown = self.codes.iter().fold(false, |unknown, code| unknown | (*code == kinds::UNKNOWN));
         self.load_raw(segment, meta, &body, &rows)?;
         self.load_versions(segment, meta, &body, &rows)
     }
@@ -81,6 +84,10 @@ impl Slab {
 
     pub fn has_old(&self) -> bool {
         self.has_old
+    }
+
+    pub fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     fn load_indexes(
@@ -115,11 +122,10 @@ impl Slab {
                     usize::try_from(key).ok().and_then(|key| codes.get(key)).copied().unwrap_or(kinds::UNKNOWN)
                 };
                 let keys = &self.bytes[keys];
-                if width == 1 {
-                    let table: [u8; 256] = std::array::from_fn(|key| code(key as u64));
-                    self.codes.extend(keys.iter().map(|key| table[usize::from(*key)]));
-                } else {
-                    self.codes.extend(keys.chunks_exact(usize::from(width)).map(|key| code(integer(key))));
+                match width {
+                    1 => self.codes.extend(keys.iter().map(|key| code(u64::from(*key)))),
+                    2 => self.codes.extend(keys.as_chunks().0.iter().map(|key| code(u16::from_le_bytes(*key).into()))),
+                    _ => self.codes.extend(keys.chunks_exact(usize::from(width)).map(|key| code(integer(key)))),
                 }
             }
             Layout::Bytes { width } => {
@@ -127,6 +133,7 @@ impl Slab {
                 let width = usize::from(width);
                 let (offsets, data) = (&self.bytes[offsets], &self.bytes[data]);
                 let mut from = 0;
+                self.codes.reserve(rows.len());
                 for (row, offset) in offsets[width..].chunks_exact(width).enumerate() {
                     let to = integer(offset).wrapping_sub(base) as usize;
                     let text = data.get(from..to).ok_or(SlabError::Outside { row: rows.start + row as u32 })?;
@@ -157,7 +164,8 @@ impl Slab {
             self.ends.extend(words.iter().map(|word| u32::from_le_bytes(*word).wrapping_sub(base as u32)));
         }
         // The last end lies at the data's end; so ends that ascend all lie inside.
-        if let Some(row) = self.ends.windows(2).position(|pair| pair[0] > pair[1]) {
+        if !self.ends.is_sorted() {
+            let row = self.ends.windows(2).position(|pair| pair[0] > pair[1]).unwrap_or(0);
             return Err(SlabError::Outside { row: rows.start + row as u32 });
         }
         self.raw = data;

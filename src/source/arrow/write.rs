@@ -12,7 +12,7 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::kinds::ENTRY_TYPES;
+use super::kinds::{ENTRY_TYPES, place_of};
 use super::layout::INFO_COLUMNS;
 use crate::journal::InvocationInfo;
 
@@ -99,7 +99,8 @@ impl<W: Write> ArrowWriter<W> {
         }
         self.keys.push(self.ids.len() as i32 - 1);
         self.indexes.push(row.index);
-        let key = match self.entry_types.iter().position(|text| text == row.entry_type) {
+        let others = || self.entry_types.iter().skip(ENTRY_TYPES.len()).position(|text| text == row.entry_type);
+        let key = match place_of(row.entry_type).or_else(|| Some(ENTRY_TYPES.len() + others()?)) {
             Some(key) => key,
             None if self.entry_types.len() < i16::MAX as usize => {
                 self.entry_types.push(row.entry_type.to_owned());
@@ -130,7 +131,7 @@ impl<W: Write> ArrowWriter<W> {
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let raw = LargeBinaryArray::try_new(
             OffsetBuffer::new(ScalarBuffer::from(ends)),
-            Buffer::from_vec(std::mem::take(&mut self.raw)),
+            Buffer::from_vec(std::mem::replace(&mut self.raw, Vec::with_capacity(BATCH_BYTES))),
             None,
         )?;
         let mut columns: Vec<ArrayRef> = vec![

@@ -1,0 +1,60 @@
+//! What `rehearse` claims of its speed, each figure beside its peer or limit. See README.md.
+
+mod comparison;
+mod files;
+mod generate;
+mod long;
+mod machine;
+mod memory;
+mod peer;
+mod process;
+mod rows;
+mod timing;
+
+use std::path::Path;
+
+// As in `rehearse` itself; the peers get it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Whether the sizes are those of the claims; otherwise what fits a few minutes.
+fn full() -> bool {
+    std::env::var_os("REHEARSE_BENCH_FULL").is_some()
+}
+
+fn scale() -> usize {
+    if full() { 4 } else { 1 }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [mode @ ("check" | "peer"), recorded, candidate] =
+        &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return process::be_child(mode, Path::new(recorded), Path::new(candidate));
+    }
+    // For looking closer at one form: `claims write sorted|server|json PAYLOAD JOURNALS DIRECTORY`.
+    if let [mode, form, payload, journals, directory] = &arguments[..]
+        && mode == "write"
+    {
+        return process::write(form, payload.parse().unwrap(), journals.parse().unwrap(), Path::new(directory));
+    }
+    let wanted = |section: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == section);
+    let mut table = timing::Table::default();
+    if wanted("comparison") {
+        comparison::run(&mut table);
+    }
+    if wanted("process") {
+        process::run(&mut table);
+    }
+    if wanted("rows") {
+        rows::run(&mut table);
+    }
+    if wanted("long") {
+        long::run(&mut table);
+    }
+    if wanted("memory") {
+        memory::run(&mut table);
+    }
+    table.print();
+}

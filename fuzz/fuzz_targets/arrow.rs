@@ -1,0 +1,9 @@
+//! Bytes as an Arrow file.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../read.rs"]
+mod read;
+
+fuzz_target!(|bytes: &[u8]| read::read(bytes));

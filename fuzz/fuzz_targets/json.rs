@@ -1,0 +1,9 @@
+//! Bytes as rows in JSON, or as the readable form.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../read.rs"]
+mod read;
+
+fuzz_target!(|bytes: &[u8]| read::read(bytes));

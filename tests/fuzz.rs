@@ -1,0 +1,155 @@
+//! What fuzzing found is read without a panic, and so are some thousands of fixtures with a few bytes changed.
+
+use std::path::{Path, PathBuf};
+
+#[path = "../fuzz/read.rs"]
+mod read;
+
+/// Numbers that look random and are the same every time.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: usize) -> usize {
+        // splitmix64
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
+    }
+
+    /// A few changes of the kinds that files come to harm by.
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        const SPECIAL: [u32; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x100];
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            let length = self.below(12).min(bytes.len() - at);
+            match self.below(7) {
+                0 if at < bytes.len() => bytes[at] = self.below(256) as u8,
+                1 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                2 if at + 4 <= bytes.len() => {
+                    bytes[at..at + 4].copy_from_slice(&SPECIAL[self.below(SPECIAL.len())].to_le_bytes());
+                }
+                3 => drop(bytes.drain(at..at + length)),
+                4 => {
+                    let part = bytes[at..at + length].to_vec();
+                    let to = self.below(bytes.len() + 1);
+                    bytes.splice(to..to, part);
+                }
+                5 if self.below(8) == 0 => bytes.truncate(at),
+                _ => {
+                    // Lengths and offsets live where small words are.
+                    let word = at & !3;
+                    if let Some(word) = bytes.get_mut(word..word + 4) {
+                        let changed = u32::from_le_bytes(word.try_into().unwrap())
+                            .wrapping_add(self.below(17) as u32)
+                            .wrapping_sub(8);
+                        word.copy_from_slice(&changed.to_le_bytes());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Files small enough to be read thousands of times.
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    let rows = std::fs::read_to_string(fixtures().join("formats/rows.jsonl")).unwrap();
+    let lines: Vec<&str> = rows.lines().take(24).collect();
+    seeds.push(lines.join("\n").into_bytes());
+    seeds.push(format!("{{\"rows\":[{}]}}", lines.join(",")).into_bytes());
+    seeds.push(std::fs::read(fixtures().join("clean/v7-process/trace.json")).unwrap());
+    seeds.extend(arrow::streams(&lines));
+    seeds
+}
+
+mod arrow {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, LargeBinaryArray, RecordBatch, StringArray, UInt32Array};
+    use arrow_cast::cast;
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+    use arrow_schema::DataType;
+
+    /// The rows plain, with dictionaries, compressed, with views, and in the file format.
+    pub fn streams(lines: &[&str]) -> Vec<Vec<u8>> {
+        let rows: Vec<serde_json::Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let texts = |name: &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row[name].as_str().unwrap())))
+        };
+        let numbers = |name: &str| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row[name].as_u64().unwrap() as u32)))
+        };
+        let raws = rows.iter().map(|row| hex_simd::decode_to_vec(row["raw"].as_str().unwrap()).unwrap());
+        let raw: ArrayRef = Arc::new(LargeBinaryArray::from_iter_values(raws));
+        let batch = |text: &DataType| {
+            RecordBatch::try_from_iter([
+                ("id", cast(&texts("id"), text).unwrap()),
+                ("index", numbers("index")),
+                ("entry_type", cast(&texts("entry_type"), text).unwrap()),
+                ("raw", Arc::clone(&raw)),
+                ("version", numbers("version")),
+                ("target", texts("id")),
+            ])
+            .unwrap()
+        };
+        let stream = |batch: &RecordBatch, options: IpcWriteOptions| {
+            let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options).unwrap();
+            for at in 0..batch.num_rows() / 12 {
+                writer.write(&batch.slice(at * 12, 12)).unwrap();
+            }
+            writer.finish().unwrap();
+            writer.into_inner().unwrap()
+        };
+        let plain = batch(&DataType::Utf8);
+        let keyed = batch(&DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8)));
+        let compressed = |by| IpcWriteOptions::default().try_with_compression(Some(by)).unwrap();
+        let mut file = FileWriter::try_new(Vec::new(), &plain.schema()).unwrap();
+        file.write(&plain).unwrap();
+        file.finish().unwrap();
+        vec![
+            stream(&plain, IpcWriteOptions::default()),
+            stream(&keyed, IpcWriteOptions::default()),
+            stream(&batch(&DataType::Utf8View), IpcWriteOptions::default()),
+            stream(&plain, compressed(CompressionType::LZ4_FRAME)),
+            stream(&keyed, compressed(CompressionType::ZSTD)),
+            file.into_inner().unwrap(),
+        ]
+    }
+}
+
+#[test]
+fn fixtures_with_a_few_bytes_changed_are_read_without_a_panic() {
+    let cases: u64 = std::env::var("FUZZ_CASES").map_or(3000, |cases| cases.parse().unwrap());
+    let seeds = seeds();
+    for case in 0..cases {
+        let mut seeded = Seeded(case);
+        let mut bytes = seeds[case as usize % seeds.len()].clone();
+        seeded.mutate(&mut bytes);
+        if let Err(panic) = std::panic::catch_unwind(|| read::read(&bytes)) {
+            let kept = std::env::temp_dir().join(format!("rehearse-fuzz-{case}"));
+            std::fs::write(&kept, &bytes).unwrap();
+            eprintln!("case {case} is kept as {}", kept.display());
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn what_fuzzing_found_is_read_without_a_panic() {
+    let directory = fixtures().join("broken/fuzz");
+    let mut read = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        eprintln!("{}", path.display());
+        read::read(&std::fs::read(path).unwrap());
+        read += 1;
+    }
+    assert!(read > 0);
+}
