@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
-use crate::diff::{Alignment, Lockstep, Replayed, Side, Stop, Undecodable, align, replay_entries, replay_trace};
+use crate::diff::{
+    Alignment, Lockstep, Replayed, Side, Stop, Undecodable, align, inject, replay_entries, replay_trace,
+};
+use crate::gate::Proof;
 use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
 use crate::report::{Invocation, Judgement, Verdict};
-use crate::rules::{Cause, Findings, Redaction};
+use crate::rules::{Cause, Findings, Redaction, timeline};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 
 /// Which journals to check, and how to tell of it.
@@ -18,6 +21,8 @@ use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 pub struct Options {
     pub redaction: Redaction,
     pub selection: Selection,
+    /// Whether a divergence is injected into each trace, to see it caught.
+    pub prove: bool,
 }
 
 /// Every condition that is set must hold.
@@ -46,7 +51,8 @@ impl Selection {
             && one_of(&self.statuses, info.status.as_deref())
     }
 
-    fn is_everything(&self) -> bool {
+    /// Whether there is no condition; the limit is none.
+    pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()
             && self.handlers.is_empty()
@@ -113,15 +119,33 @@ fn judge(
     };
     let written_by_hand =
         matches!(replayed, Replayed::Trace(trace) if trace.commands().any(|command| !command.complete));
+    let mut lines = Vec::new();
     let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
         let alignment = align(recorded, replayed, &stop)?;
+        lines = timeline(&alignment);
         let cause = cause(recorded, replays, &alignment)?;
         let (service, handler) = info.service_and_handler().unwrap_or_default();
         Findings { service: &service, handler: &handler, redaction, cause }.of(&alignment)
     } else {
         Vec::new()
     };
-    Ok(Judgement { verdict, commands, frontier_reached: stop == Stop::Frontier, findings, reason })
+    let frontier_reached = stop == Stop::Frontier;
+    Ok(Judgement { verdict, commands, frontier_reached, findings, reason, path: 0, timeline: lines, proof: None })
+}
+
+/// Puts a known divergence into a replay that was found compatible, and checks again.
+fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id: IdOrder) -> Proof {
+    match inject(recorded, replay, id.salt()) {
+        Ok(None) => Proof::Nothing,
+        Err(_) => Proof::Missed,
+        Ok(Some(trace)) => {
+            let judgement = check_journal(recorded, &[Replayed::Trace(&trace)], info, Redaction::Hidden);
+            match judgement.verdict {
+                Verdict::Mismatch => Proof::Caught { findings: judgement.findings, stopped: true },
+                Verdict::Compatible | Verdict::Failed | Verdict::Inconclusive => Proof::Missed,
+            }
+        }
+    }
 }
 
 fn severity(stop: &Stop) -> u8 {
@@ -324,8 +348,8 @@ impl<'c> Checker<'c> {
     fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
         let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
-        let (judgement, path) = match entries {
-            Err(reason) => (Judgement::inconclusive(0, reason), 0),
+        let judgement = match entries {
+            Err(reason) => Judgement::inconclusive(0, reason),
             Ok(recorded) => {
                 let judged = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
                 let judgement = judged.unwrap_or_else(|undecodable| {
@@ -335,11 +359,10 @@ impl<'c> Checker<'c> {
                     };
                     Judgement::inconclusive(recorded.command_count(), reason)
                 });
-                (judgement, path_of(recorded))
+                Judgement { path: recorded.path(), ..judgement }
             }
         };
-        let Judgement { verdict, commands, frontier_reached, findings, reason } = judgement;
-        Invocation { order: id, info, verdict, commands, frontier_reached, findings, reason, path }
+        Invocation::new(id, info, judgement)
     }
 
     fn judge_one(
@@ -350,7 +373,14 @@ impl<'c> Checker<'c> {
         replay: Task,
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
-        let redaction = self.options.redaction;
+        let judge = |replays: &[Replayed<'_>]| {
+            let mut judgement = judge(recorded, replays, info, self.options.redaction)?;
+            if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
+            {
+                judgement.proof = Some(prove(recorded, *replay, info, id));
+            }
+            Ok(judgement)
+        };
         if replay.is_empty() {
             let target = if self.candidate.has_templates() { info.target() } else { None };
             let traces = self.candidate.traces(id, target.as_deref());
@@ -359,10 +389,10 @@ impl<'c> Checker<'c> {
                 let reason = format!("the candidate's trace: {problem}");
                 return Ok(Judgement::inconclusive(recorded.command_count(), reason));
             }
-            return judge(recorded, &replays, info, redaction);
+            return judge(&replays);
         }
         match candidate.journal(id, replay).entries {
-            Ok(replayed) => judge(recorded, &[Replayed::Entries(replayed)], info, redaction),
+            Ok(replayed) => judge(&[Replayed::Entries(replayed)]),
             Err(reason) => {
                 Ok(Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}")))
             }
@@ -370,25 +400,8 @@ impl<'c> Checker<'c> {
     }
 
     fn lost(&self, id: IdOrder, reason: String) -> Invocation {
-        Invocation {
-            order: id,
-            info: InvocationInfo::default(),
-            verdict: Verdict::Inconclusive,
-            commands: 0,
-            frontier_reached: false,
-            findings: Vec::new(),
-            reason: Some(reason),
-            path: 0,
-        }
+        Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
 }
 
 const PANICKED: &str = "checking it failed unexpectedly; please report this";
-
-/// A hash of the sequence of command kinds.
-fn path_of(entries: Entries<'_>) -> u64 {
-    // FNV-1a: a few bytes, each of them a kind; it only has to tell paths apart.
-    entries.command_kinds().fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
-        (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
-}

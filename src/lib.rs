@@ -14,6 +14,8 @@
 //! | [`source`] | where journals come from: Arrow, rows as JSON, the readable form |
 //! | [`diff`] | replay in lockstep, for the verdict; alignment of both sequences, to explain it |
 //! | [`rules`] | one file a rule: what a divergence is called, and what to do about it |
+//! | [`policy`] | `rehearse.toml`: what weighs how much, what is ignored, what was accepted |
+//! | [`gate`] | what a run is held to, and why it did not pass |
 //! | [`report`] | verdicts, summary, groups of one cause |
 //! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
 //! | [`candidate`] | a live candidate: the only part that talks over the network |
@@ -48,7 +50,9 @@ pub mod candidate;
 pub mod check;
 pub mod cli;
 pub mod diff;
+pub mod gate;
 pub mod journal;
+pub mod policy;
 pub mod protocol;
 pub mod render;
 pub mod replay;

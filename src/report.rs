@@ -1,11 +1,15 @@
 //! What a check found: verdicts, summary, coverage, groups of one cause. No sentences and no I/O.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
+use siphasher::sip::SipHasher13;
 
+use crate::gate::{Gate, Proof, Proofs, Reason, Requirements};
 use crate::journal::{IdOrder, InvocationInfo};
-use crate::rules::{Finding, Level};
+use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy};
+use crate::rules::{Finding, Level, TimelineRow};
 
 /// Would this invocation replay?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,20 +47,33 @@ pub struct Judgement {
     pub frontier_reached: bool,
     pub findings: Vec<Finding>,
     pub reason: Option<String>,
+    /// A hash of its sequence of command kinds.
+    pub path: u64,
+    /// Both sides from top to bottom, where they differ at all.
+    pub timeline: Vec<TimelineRow>,
+    /// What became of a divergence that was injected.
+    pub proof: Option<Proof>,
 }
 
 impl Judgement {
     pub fn compatible(commands: usize) -> Self {
-        Self { verdict: Verdict::Compatible, commands, frontier_reached: true, findings: Vec::new(), reason: None }
+        Self::without_findings(Verdict::Compatible, commands, None)
     }
 
     pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
+        Self::without_findings(Verdict::Inconclusive, commands, Some(reason.into()))
+    }
+
+    fn without_findings(verdict: Verdict, commands: usize, reason: Option<String>) -> Self {
         Self {
-            verdict: Verdict::Inconclusive,
+            verdict,
             commands,
-            frontier_reached: false,
+            frontier_reached: verdict == Verdict::Compatible,
             findings: Vec::new(),
-            reason: Some(reason.into()),
+            reason,
+            path: 0,
+            timeline: Vec::new(),
+            proof: None,
         }
     }
 }
@@ -77,15 +94,52 @@ pub struct Invocation {
     pub reason: Option<String>,
     /// A hash of its sequence of command kinds.
     pub path: u64,
+    /// Both sides from top to bottom, where they differ at all.
+    pub timeline: Vec<TimelineRow>,
+    /// What became of a divergence that was injected into its trace.
+    pub proof: Option<Proof>,
+    /// Whether it fails the run: it does not replay, and no policy lets that pass.
+    pub fails: bool,
 }
 
 impl Invocation {
-    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.level == Level::Error)
+    pub fn new(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Self {
+        let Judgement { verdict, commands, frontier_reached, findings, reason, path, timeline, proof } = judgement;
+        let fails = matches!(verdict, Verdict::Mismatch | Verdict::Failed);
+        Self { order, info, verdict, commands, frontier_reached, findings, reason, path, timeline, proof, fails }
     }
 
+    /// What stops replay, whatever a policy makes of it.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.stops_replay())
+    }
+
+    /// What does not, and is wanted.
     pub fn notes(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.level == Level::Note)
+        self.findings.iter().filter(|finding| !finding.stops_replay() && finding.level != Level::Off)
+    }
+
+    /// Whether it would get stuck, and the policy lets that pass.
+    pub fn excused(&self) -> bool {
+        matches!(self.verdict, Verdict::Mismatch | Verdict::Failed) && !self.fails
+    }
+
+    /// Applies a policy: levels and excuses of the findings, and whether the invocation fails the run. The verdict
+    /// stays.
+    pub fn judge(&mut self, policy: &mut Policy, fail_on: Level) {
+        let target = if self.findings.is_empty() { None } else { self.info.service_and_handler() };
+        policy.judge(target.as_ref(), &mut self.findings);
+        let weighs = self.findings.iter().any(|finding| finding.weighs(fail_on));
+        self.fails = match self.verdict {
+            // What no finding explains can not have been accepted.
+            Verdict::Mismatch | Verdict::Failed => weighs || self.errors().next().is_none(),
+            Verdict::Compatible | Verdict::Inconclusive => weighs,
+        };
+        if let Some(Proof::Caught { findings, stopped }) = &mut self.proof {
+            let target = self.info.service_and_handler();
+            policy.judge(target.as_ref(), findings);
+            *stopped = findings.iter().any(|finding| finding.weighs(fail_on));
+        }
     }
 }
 
@@ -97,12 +151,18 @@ pub struct Summary {
     pub mismatch: u64,
     pub failed: u64,
     pub inconclusive: u64,
+    /// Mismatches and failures that the policy lets pass.
+    pub excused: u64,
+    /// What fails the run.
+    pub failing: u64,
 }
 
 impl Summary {
-    pub fn count(&mut self, verdict: Verdict) {
+    fn count(&mut self, invocation: &Invocation) {
         self.checked += 1;
-        *match verdict {
+        self.excused += u64::from(invocation.excused());
+        self.failing += u64::from(invocation.fails);
+        *match invocation.verdict {
             Verdict::Compatible => &mut self.compatible,
             Verdict::Mismatch => &mut self.mismatch,
             Verdict::Failed => &mut self.failed,
@@ -123,12 +183,35 @@ impl Summary {
 /// Invocations that are not compatible for one and the same reason.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// The same for the same cause, to refer to it by.
+    pub id: String,
     pub verdict: Verdict,
+    /// Whether the policy lets it pass.
+    pub excused: bool,
     pub count: u64,
     /// The first of them, which stands for all.
     pub example: Invocation,
     /// The next few.
     pub others: Vec<(IdOrder, Option<String>)>,
+}
+
+impl Group {
+    /// Whether no finding tells of it.
+    pub fn is_unexplained(&self) -> bool {
+        self.example.errors().next().is_none()
+    }
+}
+
+/// Findings of one fingerprint.
+#[derive(Clone, Debug)]
+pub struct FingerprintTally {
+    /// The first of them, which stands for all, and where it was.
+    pub finding: Finding,
+    pub order: IdOrder,
+    pub info: InvocationInfo,
+    /// How many invocations have it.
+    pub count: u64,
+    last: IdOrder,
 }
 
 /// How many more of a group are named.
@@ -162,8 +245,21 @@ const MOST_GROUPS: usize = 1000;
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub summary: Summary,
-    groups: BTreeMap<(Verdict, String), Group>,
+    groups: BTreeMap<GroupKey, Group>,
+    fingerprints: BTreeMap<String, FingerprintTally>,
+    /// Findings whose fingerprints are too many to be told apart.
+    pub fingerprints_left_out: u64,
     pub coverage: BTreeMap<HandlerName, Covered>,
+    /// Handlers that the candidate is known to have, beside those that were covered.
+    pub candidate_handlers: BTreeSet<(String, String)>,
+    /// Whether those are all, so that what is not covered is known.
+    pub all_handlers_known: bool,
+    pub proofs: Option<Proofs>,
+    /// Whether there were rows of which nobody knows whose they are.
+    pub rows_lost: bool,
+    /// Acceptances of the policy, with what became of them.
+    pub acceptances: Vec<(Acceptance, AcceptanceState)>,
+    pub gate: Gate,
     /// By note: how many invocations have it, and the first of them.
     pub notes: BTreeMap<&'static str, (u64, Invocation)>,
 }
@@ -171,7 +267,10 @@ pub struct Report {
 impl Report {
     /// Takes the next invocation in order.
     pub fn add(&mut self, invocation: &Invocation) {
-        self.summary.count(invocation.verdict);
+        self.summary.count(invocation);
+        if let Some(proof) = &invocation.proof {
+            self.proofs.get_or_insert_default().count(proof);
+        }
         if invocation.verdict != Verdict::Inconclusive {
             self.cover(invocation);
         }
@@ -181,6 +280,23 @@ impl Report {
         }
         if invocation.verdict != Verdict::Compatible {
             self.add_to_group(invocation);
+        }
+        for finding in &invocation.findings {
+            self.add_fingerprint(finding, invocation);
+        }
+    }
+
+    fn add_fingerprint(&mut self, finding: &Finding, invocation: &Invocation) {
+        let order = invocation.order;
+        if let Some(tally) = self.fingerprints.get_mut(&finding.fingerprint) {
+            tally.count += u64::from(tally.last != order);
+            tally.last = order;
+        } else if self.fingerprints.len() < MOST_GROUPS {
+            let info = invocation.info.clone();
+            let tally = FingerprintTally { finding: finding.clone(), order, info, count: 1, last: order };
+            self.fingerprints.insert(finding.fingerprint.clone(), tally);
+        } else {
+            self.fingerprints_left_out += u64::from(finding.weighs(Level::Note));
         }
     }
 
@@ -194,9 +310,9 @@ impl Report {
     }
 
     fn add_to_group(&mut self, invocation: &Invocation) {
-        let mut key = (invocation.verdict, cause_of(invocation));
+        let mut key = GroupKey::of(invocation);
         if !self.groups.contains_key(&key) && self.groups.len() >= MOST_GROUPS {
-            key.1 = String::new();
+            key.cause = String::new();
         }
         match self.groups.get_mut(&key) {
             Some(group) => {
@@ -206,19 +322,108 @@ impl Report {
                 }
             }
             None => {
-                let group =
-                    Group { verdict: invocation.verdict, count: 1, example: invocation.clone(), others: Vec::new() };
+                let group = Group {
+                    id: key.id(),
+                    verdict: invocation.verdict,
+                    excused: key.excused,
+                    count: 1,
+                    example: invocation.clone(),
+                    others: Vec::new(),
+                };
                 self.groups.insert(key, group);
             }
         }
     }
 
-    /// Worst verdict first; within one, the largest group first.
+    /// Worst verdict first, what the policy lets pass last; within one, the largest group first.
     pub fn groups(&self) -> Vec<&Group> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
-        groups.sort_by_key(|group| (group.verdict, std::cmp::Reverse(group.count), group.example.order));
+        groups.sort_by_key(|group| (group.excused, group.verdict, std::cmp::Reverse(group.count), group.example.order));
         groups
     }
+
+    /// Every kind of finding, heaviest first; within one level, the most frequent first.
+    pub fn fingerprints(&self) -> Vec<&FingerprintTally> {
+        let mut tallies: Vec<&FingerprintTally> = self.fingerprints.values().collect();
+        tallies.sort_by_key(|tally| {
+            let finding = &tally.finding;
+            (finding.excuse.is_some(), finding.level, std::cmp::Reverse(tally.count), tally.order, &finding.fingerprint)
+        });
+        tallies
+    }
+
+    /// Handlers of the candidate of which not a single journal was checked.
+    pub fn not_covered(&self) -> impl Iterator<Item = &(String, String)> {
+        self.candidate_handlers.iter().filter(|name| !self.coverage.contains_key(&Some((*name).clone())))
+    }
+
+    /// Handlers covered, and handlers there are.
+    pub fn handlers_covered(&self) -> (u64, u64) {
+        let covered = self.coverage.keys().flatten().count() as u64;
+        (covered, covered + self.not_covered().count() as u64)
+    }
+
+    /// Decides how the run ended, once everything is added.
+    pub fn decide(&mut self, requirements: &Requirements) {
+        let Summary { checked, inconclusive, failing, .. } = self.summary;
+        let mut undecided = Vec::new();
+        if checked == 0 {
+            undecided.push(Reason::NothingChecked);
+        }
+        if inconclusive > 0 {
+            undecided.push(Reason::Inconclusive(inconclusive));
+        }
+        if self.rows_lost {
+            undecided.push(Reason::RowsLost);
+        }
+        let decided = checked - inconclusive;
+        if decided < requirements.min_journals {
+            undecided.push(Reason::TooFewJournals { decided, required: requirements.min_journals });
+        }
+        if let Some(required) = requirements.coverage {
+            let (covered, handlers) = self.handlers_covered();
+            let percent = match required {
+                Coverage::Handlers => 100,
+                Coverage::Percent(percent) => u64::from(percent),
+            };
+            if covered * 100 < handlers * percent {
+                undecided.push(Reason::TooFewHandlers { covered, handlers, percent });
+            } else if !self.all_handlers_known {
+                undecided.push(Reason::HandlersUnknown);
+            }
+        }
+        if let Some(proofs) = &self.proofs
+            && let Some(reason) = proofs.shortcoming()
+        {
+            undecided.push(reason);
+        }
+        self.gate = Gate { failing, fail_on: requirements.fail_on, undecided, report_only: requirements.report_only };
+    }
+}
+
+/// Invocations with the same key are shown as one group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct GroupKey {
+    verdict: Verdict,
+    excused: bool,
+    cause: String,
+}
+
+impl GroupKey {
+    fn of(invocation: &Invocation) -> Self {
+        Self { verdict: invocation.verdict, excused: invocation.excused(), cause: cause_of(invocation) }
+    }
+
+    fn id(&self) -> String {
+        let mut hasher = SipHasher13::new();
+        self.hash(&mut hasher);
+        format!("{:012x}", hasher.finish() & 0xFFFF_FFFF_FFFF)
+    }
+}
+
+/// The [`Group::id`] that an invocation belongs to, unless there are too many groups.
+pub fn group_id(invocation: &Invocation) -> String {
+    GroupKey::of(invocation).id()
 }
 
 /// What makes two invocations belong together.

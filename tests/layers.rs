@@ -3,8 +3,21 @@
 use std::path::Path;
 
 /// Each may use those before it.
-const LAYERS: [&str; 11] =
-    ["journal", "protocol", "source", "diff", "rules", "report", "replay", "candidate", "check", "render", "cli"];
+const LAYERS: [&str; 13] = [
+    "journal",
+    "protocol",
+    "source",
+    "diff",
+    "replay",
+    "rules",
+    "policy",
+    "gate",
+    "report",
+    "candidate",
+    "check",
+    "render",
+    "cli",
+];
 
 #[test]
 fn imports_point_one_way() {
@@ -36,11 +49,15 @@ fn parts_do_without_what_they_say() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (layers, absent) in [
         (
-            &["journal", "protocol", "diff", "rules", "report", "replay"][..],
+            &["journal", "protocol", "diff", "replay", "rules", "policy", "gate", "report"][..],
             &["std::fs", "std::io", "std::net", "std::env"][..],
         ),
         (
-            &["journal", "protocol", "source", "diff", "rules", "report", "check", "render"],
+            &["journal", "protocol", "diff", "rules", "policy", "gate", "report"][..],
+            &["std::fs", "std::io", "std::net", "std::env"][..],
+        ),
+        (
+            &["journal", "protocol", "source", "diff", "rules", "policy", "gate", "report", "check", "render"],
             &["std::env::", "SystemTime", "println!", "eprintln!"],
         ),
     ] {

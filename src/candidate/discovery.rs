@@ -68,6 +68,15 @@ impl Manifest {
         Sdk::of(&self.server)
     }
 
+    /// Every handler, by service and name.
+    pub fn handlers(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let names = |service: &Service| {
+            let of = service.name.clone();
+            service.handlers.iter().map(move |handler| (of.clone(), handler.name.clone())).collect::<Vec<_>>()
+        };
+        self.services.iter().flat_map(names)
+    }
+
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)
     }

@@ -6,14 +6,15 @@ use futures_util::{StreamExt, stream};
 
 use super::discovery::{DiscoveryError, Manifest};
 use super::http::{Endpoint, HttpError, Invoke};
-use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, replay_trace};
+use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
+use crate::gate::Proof;
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
 use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
 use crate::report::{Judgement, Verdict};
-use crate::rules::{self, Cause, Finding, Findings, Redaction};
+use crate::rules::{self, Cause, Finding, Findings, Redaction, timeline};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub struct LiveOptions {
     pub trace: bool,
     /// Journals under way at once.
     pub concurrency: usize,
+    /// Whether each compatible journal is replayed once more with one command changed, to see that caught.
+    pub prove: bool,
 }
 
 /// A deployment that was discovered.
@@ -105,11 +108,28 @@ impl Live {
                 frontier_reached: false,
                 findings: vec![finding],
                 reason: None,
+                path: 0,
+                timeline: Vec::new(),
+                proof: None,
             };
         }
         match self.replay(&subject).await {
             Ok(judgement) => judgement,
             Err(undecided) => Judgement::inconclusive(entries.command_count(), undecided.to_string()),
+        }
+    }
+
+    /// Replays a journal with one command changed.
+    async fn prove(&self, journal: &Journal, salt: u64) -> Proof {
+        let entries = match inject_into(journal.entries.view(), salt) {
+            Ok(Some(entries)) => entries,
+            Ok(None) => return Proof::Nothing,
+            Err(_) => return Proof::Missed,
+        };
+        let judgement = self.judge(&Journal { entries, ..journal.clone() }).await;
+        match judgement.verdict {
+            Verdict::Mismatch => Proof::Caught { findings: judgement.findings, stopped: true },
+            Verdict::Compatible | Verdict::Failed | Verdict::Inconclusive => Proof::Missed,
         }
     }
 
@@ -187,6 +207,9 @@ impl Live {
             frontier_reached: verdict == Verdict::Compatible,
             findings: Vec::new(),
             reason,
+            path: 0,
+            timeline: Vec::new(),
+            proof: None,
         };
         let violates = matches!(outcome, Outcome::Violates(_));
         let (stop, issued) = match outcome {
@@ -242,6 +265,7 @@ impl Live {
         };
         let alignment = align(recorded, Replayed::Trace(&trace), &stop)?;
         judged.findings = self.findings(subject, cause).of(&alignment);
+        judged.timeline = timeline(&alignment);
         Ok(judged)
     }
 
@@ -356,7 +380,14 @@ pub async fn check_live<'j>(
     let judged = stream::iter(journals)
         .map(|(order, info, journal)| async move {
             let judgement = match journal {
-                Ok(journal) => live.judge(&journal).await,
+                Ok(journal) => {
+                    let mut judgement = live.judge(&journal).await;
+                    judgement.path = journal.entries.view().path();
+                    if live.options.prove && judgement.verdict == Verdict::Compatible {
+                        judgement.proof = Some(live.prove(&journal, order.salt()).await);
+                    }
+                    judgement
+                }
                 Err(reason) => Judgement::inconclusive(0, reason),
             };
             (order, info, judgement)

@@ -2,16 +2,19 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::live::{LiveFlags, WARNING, block_on, is_url};
-use super::output::{Output, OutputFile, progress, warn};
+use super::output::{OutputFile, progress, warn};
+use super::policy::{GateFlags, Gatekeeper};
+use super::reports::{Format, ReportTo, Reports, Setup};
 use super::{Common, Failure, Redact, Select, Status, inputs};
-use crate::candidate::check_live;
-use crate::check::{Options, check};
-use crate::journal::{IdOrder, InvocationInfo};
-use crate::render::{Human, Json, JsonLines, Render};
-use crate::report::{Invocation, Judgement, Report};
+use crate::candidate::{Live, LiveOptions, check_live};
+use crate::check::{Options, Selection, check};
+use crate::gate::{Gate, Outcome, Proofs};
+use crate::policy::{AcceptanceState, Traces};
+use crate::render::SourceFiles;
+use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
 
 const EXAMPLES: &str = "\
@@ -19,6 +22,7 @@ Examples:
   rehearse check journals.arrow --against http://localhost:9080
   rehearse check journals.arrow --against traces.jsonl
   rehearse check journals/ --against traces.arrow --service Order --format json -o report.json
+  rehearse check journals/ --against traces.arrow --report junit=rehearse.xml --report html=rehearse.html
   restate sql --jsonl \"select id, index, entry_type, raw, version from sys_journal\" | rehearse check - --against traces.jsonl";
 
 /// Check recorded journals against what a candidate does
@@ -40,22 +44,17 @@ pub struct Check {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// Write a report in another format as well; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE")]
+    report: Vec<ReportTo>,
     #[command(flatten)]
     output: OutputFile,
     #[command(flatten)]
     redact: Redact,
     #[command(flatten)]
     select: Select,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people: groups of one cause, each with one invocation in full
-    Human,
-    /// One document (schemas/report.v1.json)
-    Json,
-    /// One line an invocation, as it is known
-    Jsonl,
+    #[command(flatten)]
+    gate: GateFlags,
 }
 
 impl Check {
@@ -71,51 +70,50 @@ impl Check {
         if journals.contains(&Input::Stdin) && against.contains(&Input::Stdin) {
             return Err(Failure::Usage("journals and candidate can not both come from standard input".to_owned()));
         }
+        let traces = if live.is_some() { Traces::OfAReplay } else { Traces::OfAnotherRun };
+        let keeper = self.gate.gatekeeper(traces)?;
         let (recorded, candidate, ids) = open(&journals, &against)?;
         warn(&recorded.problems);
         warn(&candidate.problems);
         tracing::info!(journals = recorded.journal_count(), traces = candidate.journal_count(), "read");
 
-        let mut output = Output::open(self.output.output.as_deref(), common.color)?;
-        let mut render: Box<dyn Render> = match self.format {
-            Format::Human => Box::new(Human { verbose: common.verbose > 0 }),
-            Format::Json => Box::new(Json::default()),
-            Format::Jsonl => Box::new(JsonLines),
+        let setup = Setup {
+            verbose: common.verbose > 0,
+            sources: SourceFiles::new(keeper.settings.sources.clone()),
+            accept: keeper.accept.clone(),
         };
-        let options = Options { redaction: self.redact.redaction(), selection: self.select.selection() };
+        let output = self.output.output.clone();
+        let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(Into::into);
+        let reports = Reports::open(self.format, output, &self.report, summary, &setup, common.color)?;
+        let options =
+            Options { redaction: self.redact.redaction(), selection: self.select.selection(), prove: self.gate.prove };
+        let mut run = Run { ids: &ids, keeper, reports, report: Report::default(), unacceptable: 0, written: Ok(()) };
+        run.report.proofs = self.gate.prove.then(Proofs::default);
         let bar = progress(recorded.journal_count());
-        let mut report = Report::default();
-        let mut written = Ok(());
         let mut take = |invocation: Invocation| {
             bar.inc(1);
-            report.add(&invocation);
-            written = output.write(|out| render.invocation(&invocation, &ids, out));
-            written.is_ok()
+            run.take(invocation)
         };
         let done = match live {
             None => {
                 check(&recorded, &candidate, &ids, &options, take);
-                Ok(())
+                Ok(None)
             }
             Some(url) => block_on(self.check_live(url, &recorded, &ids, &options, &mut take)).and_then(|done| done),
         };
         bar.finish_and_clear();
-        let interrupted = matches!(done, Err(Failure::Interrupted));
-        if !interrupted {
-            done?;
-        }
-        written?;
-        output.write(|out| render.finish(&report, &ids, out))?;
-        output.finish()?;
-        let rows_lost = recorded.problems.iter().chain(&candidate.problems).any(|problem| problem.lost == Lost::Rows);
-        if interrupted {
-            return Err(Failure::Interrupted);
-        }
-        Ok(status(&report, rows_lost))
+        let (live, interrupted) = match done {
+            Ok(live) => (live, false),
+            Err(Failure::Interrupted) => (None, true),
+            Err(failure) => return Err(failure),
+        };
+        let mut problems = recorded.problems.iter().chain(&candidate.problems);
+        run.report.rows_lost = problems.any(|problem| problem.lost == Lost::Rows);
+        run.cover(live.as_ref(), &recorded, &candidate, &options.selection);
+        let status = run.finish(&options.selection, self.gate.accept && !interrupted)?;
+        if interrupted { Err(Failure::Interrupted) } else { Ok(status) }
     }
-}
 
-impl Check {
     async fn check_live(
         &self,
         url: &str,
@@ -123,10 +121,11 @@ impl Check {
         ids: &Ids,
         options: &Options,
         take: &mut impl FnMut(Invocation) -> bool,
-    ) -> Result<(), Failure> {
-        let live = self.live.discover(url, options.redaction).await?;
+    ) -> Result<Option<Live>, Failure> {
+        let settings = LiveOptions { prove: options.prove, ..self.live.options(options.redaction) };
+        let live = self.live.discover(url, settings).await?;
         tracing::info!(candidate = %live, "discovered");
-        if !self.live.options(options.redaction).trace || !live.sdk().can_be_traced() {
+        if !settings.trace || !live.sdk().can_be_traced() {
             tracing::warn!(
                 "mismatches are not traced: {}",
                 if live.sdk().can_be_traced() { "--no-trace" } else { "tracing has not been tried with this SDK" }
@@ -136,26 +135,92 @@ impl Check {
         let selected = Journals::new(recorded, ids)
             .filter(|(order, info, _)| selection.fits(ids.id(*order).as_str(), info))
             .take(usize::try_from(selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
-        let judge = check_live(&live, selected, |order, info, judgement| take(invocation(order, info, judgement)));
+        let judge = check_live(&live, selected, |order, info, judgement| take(Invocation::new(order, info, judgement)));
         tokio::select! {
-            () = judge => Ok(()),
-            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+            () = judge => {}
+            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
         }
+        Ok(Some(live))
     }
 }
 
-fn invocation(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Invocation {
-    let Judgement { verdict, commands, frontier_reached, findings, reason } = judgement;
-    Invocation { order, info, verdict, commands, frontier_reached, findings, reason, path: 0 }
+/// What invocations go through once they are judged.
+struct Run<'r> {
+    ids: &'r Ids,
+    keeper: Gatekeeper,
+    reports: Reports,
+    report: Report,
+    /// How many fail the run for something that can not be accepted.
+    unacceptable: u64,
+    written: Result<(), Failure>,
 }
 
-fn status(report: &Report, rows_lost: bool) -> Status {
-    let summary = &report.summary;
-    if summary.mismatch + summary.failed > 0 {
-        Status::Mismatch
-    } else if summary.checked == 0 || summary.inconclusive > 0 || rows_lost {
-        Status::Undecided
+impl Run<'_> {
+    fn take(&mut self, mut invocation: Invocation) -> bool {
+        let fail_on = self.keeper.requirements.fail_on;
+        invocation.judge(&mut self.keeper.policy, fail_on);
+        if invocation.fails && !invocation.findings.iter().any(|finding| finding.weighs(fail_on)) {
+            self.unacceptable += 1;
+        }
+        self.report.add(&invocation);
+        self.written = self.reports.invocation(&invocation, self.ids);
+        self.written.is_ok()
+    }
+
+    /// Which handlers the candidate has: a live one says so, traces only hint at it.
+    fn cover(&mut self, live: Option<&Live>, recorded: &Corpus, candidate: &Corpus, selection: &Selection) {
+        let report = &mut self.report;
+        let listed = &self.keeper.settings.handlers;
+        report.all_handlers_known = live.is_some() || !listed.is_empty();
+        report.candidate_handlers = match live {
+            Some(live) => live.manifest().handlers().collect(),
+            None => candidate.handlers_beside(recorded),
+        };
+        report.candidate_handlers.extend(listed.iter().cloned());
+        report.candidate_handlers.retain(|name| selects(selection, name));
+    }
+
+    fn finish(mut self, selection: &Selection, accept: bool) -> Result<Status, Failure> {
+        self.written?;
+        // In a part of the journals, what is unused may be used by the others.
+        let everything = selection.is_everything() && selection.limit.is_none();
+        let states = self.keeper.policy.acceptances();
+        let states = states.filter(|(_, state)| everything || *state != AcceptanceState::Unused);
+        self.report.acceptances = states.map(|(acceptance, state)| (acceptance.clone(), state)).collect();
+        self.report.decide(&self.keeper.requirements);
+        self.reports.finish(&self.report, self.ids)?;
+        if accept { self::accept(&self.report, &self.keeper, self.unacceptable) } else { Ok(status(&self.report.gate)) }
+    }
+}
+
+/// Writes what fails the run into the policy file; the status is what it would be with that there.
+fn accept(report: &Report, keeper: &Gatekeeper, unacceptable: u64) -> Result<Status, Failure> {
+    let acceptances = keeper.accept.acceptances(report);
+    if acceptances.is_empty() {
+        eprintln!("there is nothing to accept");
     } else {
-        Status::Compatible
+        let file = keeper.write(&acceptances)?;
+        let noun = if acceptances.len() == 1 { "finding" } else { "findings" };
+        eprintln!("accepted {} {noun} in {}", acceptances.len(), file.display());
+    }
+    if report.fingerprints_left_out > 0 {
+        eprintln!("there are more: run it again");
+        return Ok(Status::Mismatch);
+    }
+    let gate = Gate { failing: unacceptable, ..report.gate.clone() };
+    Ok(status(&gate))
+}
+
+fn selects(selection: &Selection, (service, handler): &(String, String)) -> bool {
+    let one_of = |wanted: &[String], have: &String| wanted.is_empty() || wanted.contains(have);
+    one_of(&selection.services, service) && one_of(&selection.handlers, handler)
+}
+
+fn status(gate: &Gate) -> Status {
+    match gate.outcome() {
+        _ if gate.report_only => Status::Compatible,
+        Outcome::Passed => Status::Compatible,
+        Outcome::Failed => Status::Mismatch,
+        Outcome::Undecided => Status::Undecided,
     }
 }

@@ -42,13 +42,13 @@ outside of ctx.run does, as on any retry. Use an instance that takes no traffic.
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
-        LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into() }
+        LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
     }
 
     /// Discovers the deployment at `url`.
-    pub async fn discover(&self, url: &str, redaction: Redaction) -> Result<Live, Failure> {
+    pub async fn discover(&self, url: &str, options: LiveOptions) -> Result<Live, Failure> {
         let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
-        Live::discover(endpoint, self.options(redaction)).await.map_err(|error| Failure::Live(Box::new(error)))
+        Live::discover(endpoint, options).await.map_err(|error| Failure::Live(Box::new(error)))
     }
 
     fn transport(&self) -> Result<Transport, Failure> {

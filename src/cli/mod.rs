@@ -1,9 +1,13 @@
 //! Flags in, exit status out. The only part that knows of the environment, of terminals and of processes.
 
 mod check;
+mod completions;
 mod explain;
+mod init;
 mod live;
 mod output;
+mod policy;
+mod reports;
 mod show;
 mod trace;
 
@@ -19,10 +23,10 @@ use crate::source::{Input, SourceError};
 
 const AFTER_HELP: &str = "\
 Exit status:
-  0  everything checked is compatible
+  0  everything checked is compatible, or let pass by the policy
   1  a mismatch, or a candidate that failed
   2  the job could not be done: bad input, unreachable, usage
-  3  nothing was checked, or some journals stayed inconclusive";
+  3  nothing was checked, some journals stayed inconclusive, or less was covered than required";
 
 /// Rehearse a deployment before it meets your journals: will new code replay what is already in flight on Restate?
 #[derive(Debug, Parser)]
@@ -40,6 +44,9 @@ enum Command {
     Trace(trace::Trace),
     Show(show::Show),
     Explain(explain::Explain),
+    Init(init::Init),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -119,6 +126,8 @@ enum Failure {
     Source(#[from] SourceError),
     #[error("{0}")]
     Usage(String),
+    #[error("{file}: {reason}")]
+    Policy { file: String, reason: String },
     #[error("interrupted; what was done until then is reported")]
     Interrupted,
     #[error("could not write {to}: {source}")]
@@ -168,6 +177,9 @@ impl Cli {
             Command::Trace(trace) => trace.run(&self.common),
             Command::Show(show) => show.run(&self.common),
             Command::Explain(explain) => explain.run(&self.common),
+            Command::Init(init) => init.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }

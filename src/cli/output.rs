@@ -54,6 +54,14 @@ impl Output {
         }
     }
 
+    /// At the end of a file that others write to as well.
+    pub fn append(file: &Path) -> Result<Self, Failure> {
+        let to = file.display().to_string();
+        let opened = File::options().append(true).create(true).open(file);
+        let file = opened.map_err(|source| Failure::Output { to: to.clone(), source })?;
+        Ok(Self { to, sink: Box::new(BufWriter::new(file)) })
+    }
+
     /// Runs a writing step and says where it failed.
     pub fn write(&mut self, step: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         step(&mut *self.sink).map_err(|source| Failure::Output { to: self.to.clone(), source })

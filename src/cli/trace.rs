@@ -45,7 +45,7 @@ impl Trace {
         let selection = self.select.selection();
         let (mut traced, mut failed) = (0u64, 0u64);
         let work = async {
-            let live = &self.live.discover(&self.against, Redaction::Shown).await?;
+            let live = &self.live.discover(&self.against, self.live.options(Redaction::Shown)).await?;
             if !live.sdk().can_be_traced() {
                 return Err(Failure::Usage(format!(
                     "tracing has not been tried with the SDK of {live}, and might run closures there"

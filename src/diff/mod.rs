@@ -4,9 +4,11 @@
 
 mod align;
 mod commands;
+mod inject;
 mod lockstep;
 pub mod payload;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
 pub use commands::Commands;
+pub use inject::{inject, inject_into};
 pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};

@@ -14,8 +14,8 @@ pub struct PayloadChange {
 /// Larger payloads are told apart by bytes: parsing takes several times their size in memory.
 const PARSED_BELOW: usize = 4 << 20;
 
-/// How many places are worth listing.
-const MOST_CHANGES: usize = 50;
+/// How many places are worth listing; a longer list is cut off.
+pub const MOST_CHANGES: usize = 50;
 
 /// The differing places, if both payloads are JSON and differ in more than notation.
 pub fn json_changes(recorded: &[u8], replayed: &[u8]) -> Option<Vec<PayloadChange>> {

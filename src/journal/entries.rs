@@ -80,6 +80,14 @@ impl<'a> Entries<'a> {
         self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
     }
 
+    /// A hash of the sequence of command kinds, to tell paths through a handler apart.
+    pub fn path(&self) -> u64 {
+        // FNV-1a: a few bytes, each of them a kind.
+        self.command_kinds().fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
+            (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
+        })
+    }
+
     /// Whether both hold the same entries, byte for byte.
     pub fn identical(&self, other: &Self) -> bool {
         self.codes == other.codes

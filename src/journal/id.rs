@@ -92,6 +92,13 @@ impl IdOrder {
         (self.0[0] == u32::MAX && self.0[1] == u32::MAX).then_some(self.0[5])
     }
 
+    /// Some number that goes with the id: the same in every run, another for another id.
+    pub fn salt(self) -> u64 {
+        self.0.iter().fold(0xCBF2_9CE4_8422_2325, |hash, word| {
+            (hash ^ u64::from(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+        })
+    }
+
     /// The id itself, for one in Restate's form.
     pub(crate) fn id(self) -> Option<InvocationId> {
         if self.other_place().is_some() {

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-/// Characters that do something rather than show something: controls, line ends, and what turns text around.
+/// Characters that do something rather than show something: controls, line ends, what turns text around, and what is
+/// no character at all (XML can not have U+FFFE).
 fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{61C}')
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{61C}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 /// Where the first character is that does something. Besides [`acts`]: what CI systems take for a command in a log,

@@ -6,8 +6,10 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Render, brief, escaped};
-use crate::report::{Group, HandlerName, Invocation, Report, Verdict};
+use super::{Render, brief, escaped, words};
+use crate::gate::{Outcome, Reason};
+use crate::policy::AcceptanceState;
+use crate::report::{Group, Invocation, Report, Verdict};
 use crate::rules::{self, Cause, Change, ContextRow, Finding, Level};
 use crate::source::Ids;
 
@@ -50,7 +52,10 @@ impl Render for Human {
             write_group(group, ids, out)?;
         }
         write_notes(report, ids, out)?;
-        write_summary(report, out)
+        write_acceptances(report, out)?;
+        write_summary(report, out)?;
+        write_not_covered(report, out)?;
+        write_gate(report, out)
     }
 }
 
@@ -65,6 +70,9 @@ fn style_of(verdict: Verdict) -> Style {
 fn write_heading(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     let style = style_of(invocation.verdict);
     write!(out, "{style}{}{style:#}", invocation.verdict.name())?;
+    if invocation.excused() {
+        write!(out, " {DIM}(excused){DIM:#}")?;
+    }
     if let Some(target) = invocation.info.target() {
         write!(out, "  {BOLD}{}{BOLD:#}", brief(&target))?;
     }
@@ -81,14 +89,28 @@ fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> 
     if let Some(reason) = &example.reason {
         writeln!(out, "  {}", brief(reason))?;
     }
-    let errors: Vec<&Finding> = example.errors().collect();
+    if group.excused {
+        write_wrapped("  excused: ", &words::excuses(example), out)?;
+    }
+    write_findings(example, out)?;
+    write_others(group, ids, out)?;
+    writeln!(out)
+}
+
+/// What stops replay, one finding after the other.
+pub(super) fn write_findings(invocation: &Invocation, out: &mut dyn Write) -> io::Result<()> {
+    let errors: Vec<&Finding> = invocation.errors().collect();
     for (at, finding) in errors.iter().take(SHOWN).enumerate() {
         writeln!(out)?;
-        write_finding(finding, example, at > 0, out)?;
+        write_finding(finding, invocation, at > 0, out)?;
     }
     if errors.len() > SHOWN {
         writeln!(out, "\n  and {} findings more", number(errors.len() - SHOWN))?;
     }
+    Ok(())
+}
+
+fn write_others(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     if group.count > 1 {
         let named: Vec<String> = group
             .others
@@ -111,14 +133,20 @@ fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> 
             writeln!(out, "    and {} others", number_u64(rest))?;
         }
     }
-    writeln!(out)
+    Ok(())
 }
 
 fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &mut dyn Write) -> io::Result<()> {
     let then = if later { "then " } else { "" };
+    let level = match finding.level {
+        Level::Error => "",
+        Level::Warn => " (a warning, by policy)",
+        Level::Note => " (a note, by policy)",
+        Level::Off => " (off, by policy)",
+    };
     writeln!(
         out,
-        "  {then}{BOLD}{}{BOLD:#} at command {} of {}",
+        "  {then}{BOLD}{}{BOLD:#}{level} at command {} of {}",
         finding.rule, finding.command_index, invocation.commands
     )?;
     write_columns(finding, out)?;
@@ -201,8 +229,7 @@ fn shown(path: &str, value: Option<&Value>) -> String {
 
 fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     for (rule, (count, example)) in &report.notes {
-        let places: Vec<&Finding> =
-            example.notes().filter(|note| note.rule == *rule && note.level == Level::Note).collect();
+        let places: Vec<&Finding> = example.notes().filter(|note| note.rule == *rule).collect();
         let Some(first) = places.first() else { continue };
         let invocations =
             if *count == 1 { "1 invocation".to_owned() } else { format!("{} invocations", number_u64(*count)) };
@@ -252,6 +279,9 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         if causes > 0 && count > 1 {
             write!(out, " ({} {})", number(causes), if causes == 1 { "cause" } else { "causes" })?;
         }
+        if verdict == Verdict::Mismatch && summary.excused > 0 {
+            write!(out, ", {} of them excused", number_u64(summary.excused))?;
+        }
         separator = ", ";
     }
     writeln!(out)?;
@@ -264,7 +294,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             let paths = if covered.paths() == 1 { "path" } else { "distinct paths" };
             format!(
                 "{} ({} {journals}, {} {paths})",
-                handler_name(name),
+                words::handler(name),
                 number_u64(covered.journals),
                 number(covered.paths())
             )
@@ -279,11 +309,68 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write_wrapped("covered: ", &covered.join(", "), out)
 }
 
-fn handler_name(name: &HandlerName) -> String {
-    match name {
-        Some((service, handler)) => brief(&format!("{service}/{handler}")).into_owned(),
-        None => "handlers unknown".to_owned(),
+/// Handlers that are listed by name.
+const HANDLERS: usize = 40;
+
+fn write_not_covered(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut names: Vec<String> =
+        report.not_covered().map(|(service, handler)| escaped(&format!("{service}/{handler}")).into_owned()).collect();
+    if names.is_empty() {
+        return Ok(());
     }
+    if names.len() > HANDLERS {
+        let more = names.len() - HANDLERS;
+        names.truncate(HANDLERS);
+        names.push(format!("and {} handlers more", number(more)));
+    }
+    write_wrapped("not covered: ", &names.join(", "), out)
+}
+
+/// Acceptances that need someone's attention.
+fn write_acceptances(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for (acceptance, state) in &report.acceptances {
+        let what = match state {
+            AcceptanceState::Used { .. } => continue,
+            AcceptanceState::Unused => "is unused: nothing has its fingerprint, so it can be deleted".to_owned(),
+            AcceptanceState::Expired { on } => {
+                let on = match on {
+                    0 => "nothing has its fingerprint any more".to_owned(),
+                    on => format!("{} with its fingerprint", words::count(*on, "finding")),
+                };
+                format!("has expired{}; {on}", acceptance.expires.map(|day| format!(" on {day}")).unwrap_or_default())
+            }
+        };
+        let about = acceptance.target.as_deref().map(|target| format!(" ({})", escaped(target))).unwrap_or_default();
+        let author = escaped(&acceptance.author).into_owned();
+        let text = format!("{}{about}, accepted by {author}, {what}", acceptance.fingerprint);
+        write_wrapped("acceptance  ", &text, out)?;
+    }
+    if report.acceptances.iter().any(|(_, state)| !matches!(state, AcceptanceState::Used { .. })) {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// What the run is held to, where that is more than what the numbers above say.
+fn write_gate(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(proofs) = &report.proofs {
+        let shown = format!(
+            "a divergence was injected into {}; {} caught, {} would have failed the run",
+            words::count(proofs.injected, "trace"),
+            number_u64(proofs.caught),
+            number_u64(proofs.stopped),
+        );
+        write_wrapped("proof: ", &shown, out)?;
+    }
+    let gate = &report.gate;
+    let plain = |reason: &&Reason| matches!(reason, Reason::NothingChecked | Reason::Inconclusive(_));
+    for reason in gate.undecided.iter().filter(|reason| !plain(reason)) {
+        writeln!(out, "{YELLOW}undecided{YELLOW:#}: {reason}")?;
+    }
+    if gate.report_only && gate.outcome() != Outcome::Passed {
+        writeln!(out, "report only: this run would not have passed")?;
+    }
+    Ok(())
 }
 
 /// Text behind a label, broken at spaces, further lines under the first.
@@ -326,7 +413,7 @@ fn number(count: usize) -> String {
 }
 
 /// `1,204`.
-fn number_u64(count: u64) -> String {
+pub(super) fn number_u64(count: u64) -> String {
     let digits = count.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {

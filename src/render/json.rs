@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Render, write_json};
+use crate::gate::Outcome;
+use crate::policy::{Acceptance, AcceptanceState};
 use crate::report::{Invocation, Report, Summary, Verdict};
 use crate::rules::Finding;
 use crate::source::Ids;
@@ -24,6 +26,8 @@ struct InvocationObject<'a> {
     reason: Option<&'a str>,
     commands: usize,
     frontier_reached: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    excused: bool,
     findings: &'a [Finding],
 }
 
@@ -37,6 +41,7 @@ fn write_invocation(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> 
         reason: invocation.reason.as_deref(),
         commands: invocation.commands,
         frontier_reached: invocation.frontier_reached,
+        excused: invocation.excused(),
         findings: &invocation.findings,
     };
     write_json(out, &object)
@@ -55,6 +60,46 @@ struct CoverageObject<'a> {
     journals: u64,
     frontier_reached: u64,
     distinct_paths: usize,
+}
+
+#[derive(Serialize)]
+struct HandlerObject<'a> {
+    service: &'a str,
+    handler: &'a str,
+}
+
+#[derive(Serialize)]
+struct AcceptanceObject<'a> {
+    fingerprint: &'a str,
+    state: &'static str,
+    findings: u64,
+    author: &'a str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+}
+
+fn acceptance((acceptance, state): &(Acceptance, AcceptanceState)) -> AcceptanceObject<'_> {
+    let (state, findings) = match state {
+        AcceptanceState::Used { by } => ("used", *by),
+        AcceptanceState::Unused => ("unused", 0),
+        AcceptanceState::Expired { on } => ("expired", *on),
+    };
+    AcceptanceObject {
+        fingerprint: &acceptance.fingerprint,
+        state,
+        findings,
+        author: &acceptance.author,
+        reason: &acceptance.reason,
+        expires: acceptance.expires.map(|day| day.to_string()),
+    }
+}
+
+#[derive(Serialize)]
+struct GateObject {
+    outcome: Outcome,
+    report_only: bool,
+    reasons: Vec<String>,
 }
 
 impl Json {
@@ -92,6 +137,25 @@ impl Render for Json {
             })
             .collect();
         write_json(out, &coverage)?;
+        out.write_all(b",\n\"not_covered\":")?;
+        let not_covered: Vec<HandlerObject<'_>> =
+            report.not_covered().map(|(service, handler)| HandlerObject { service, handler }).collect();
+        write_json(out, &not_covered)?;
+        if !report.acceptances.is_empty() {
+            out.write_all(b",\n\"acceptances\":")?;
+            let acceptances: Vec<_> = report.acceptances.iter().map(acceptance).collect();
+            write_json(out, &acceptances)?;
+        }
+        if let Some(proofs) = &report.proofs {
+            out.write_all(b",\n\"proof\":")?;
+            write_json(out, proofs)?;
+        }
+        out.write_all(b",\n\"gate\":")?;
+        let gate = &report.gate;
+        write_json(
+            out,
+            &GateObject { outcome: gate.outcome(), report_only: gate.report_only, reasons: gate.reasons() },
+        )?;
         out.write_all(b"}\n")
     }
 }

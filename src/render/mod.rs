@@ -2,17 +2,34 @@
 //!
 //! A renderer is given every invocation in order, then the report. Nothing here decides anything.
 
+mod accept;
 mod escape;
+mod github;
+mod gitlab;
+mod html;
 mod human;
 mod json;
+mod junit;
+mod markdown;
+mod sarif;
 mod show;
+mod source;
+mod words;
 
 use std::io::{self, Write};
 
+pub use accept::Accept;
 pub use escape::{brief, escaped, write_json};
+pub use github::GitHub;
+pub use gitlab::GitLab;
+pub use html::Html;
 pub use human::Human;
 pub use json::{Json, JsonLines, SCHEMA_VERSION};
+pub use junit::JUnit;
+pub use markdown::Markdown;
+pub use sarif::Sarif;
 pub use show::{show_human, show_readable, write_trace};
+pub use source::SourceFiles;
 
 use crate::report::{Invocation, Report};
 use crate::source::Ids;

@@ -1,15 +1,16 @@
 //! From an alignment to findings: each divergence judged by one rule, with all that explains it.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use siphasher::sip::SipHasher13;
 
-use super::{Level, Place, Rule, judge, notes};
+use super::{Level, Place, Rule, find, judge, notes};
 use crate::diff::payload::{json_changes, same_json};
 use crate::diff::{Alignment, Divergence, Row, Shape};
-use crate::journal::command::{Command, Compared, FieldDifference, FieldKind, FieldValue};
+use crate::journal::command::{Command, Compared, FieldDifference, FieldKind, FieldValue, Header};
 use crate::journal::describe;
 use crate::source::readable::{Payload, command_object};
 
@@ -43,12 +44,42 @@ pub struct Finding {
     pub hints: Vec<String>,
     /// The same for the same cause, whatever the invocation.
     pub fingerprint: String,
+    /// Why the policy lets it pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<Excuse>,
     /// The finding among its neighbours, for people.
     #[serde(skip)]
     pub context: Vec<ContextRow>,
     /// How many commands behind the context agree, up to the frontier.
     #[serde(skip)]
     pub agree_after: usize,
+}
+
+impl Finding {
+    /// Whether an SDK gets stuck here, whatever a policy makes of it.
+    pub fn stops_replay(&self) -> bool {
+        find(self.rule).is_none_or(|rule| rule.level == Level::Error)
+    }
+
+    /// Whether it weighs at least this much and nothing lets it pass.
+    pub fn weighs(&self, at_least: Level) -> bool {
+        self.excuse.is_none() && self.level <= at_least
+    }
+}
+
+/// What lets a finding pass although its level would not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Excuse {
+    /// Someone looked at it and accepted it.
+    Acceptance {
+        reason: String,
+        author: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+    },
+    /// All that differs is at places that the policy ignores.
+    IgnoredPlaces,
 }
 
 /// One differing place within a command.
@@ -132,12 +163,12 @@ impl Findings<'_> {
             .differences
             .iter()
             .filter(|difference| match rule.level {
+                Level::Note => difference.field.compared == Compared::Timing,
                 // Completion ids shift behind whatever was added or removed; alone they are the finding.
-                Level::Error => {
+                Level::Error | Level::Warn | Level::Off => {
                     difference.field.compared == Compared::Always
                         || (difference.field.compared == Compared::CompletionId && by_id_alone(place))
                 }
-                Level::Note => difference.field.compared == Compared::Timing,
             })
             .flat_map(|difference| changes_of(difference))
             .collect();
@@ -156,6 +187,7 @@ impl Findings<'_> {
             hints,
             fingerprint,
             agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
+            excuse: None,
             context,
         }
     }
@@ -182,6 +214,7 @@ impl Findings<'_> {
             changes: vec![self.shown(change)],
             hints: Vec::new(),
             fingerprint: format!("{:012x}", hasher.finish() & 0xFFFF_FFFF_FFFF),
+            excuse: None,
             context: Vec::new(),
             agree_after: 0,
         }
@@ -299,6 +332,12 @@ fn changes_of(difference: &FieldDifference<'_>) -> Vec<Change> {
         let whole = |bytes: &[u8]| Some(bytes_value(bytes));
         return vec![Change { path: name.to_owned(), recorded: whole(recorded), replayed: whole(replayed), lines }];
     }
+    if let (Some(FieldValue::Headers(recorded)), Some(FieldValue::Headers(replayed))) =
+        (difference.recorded, difference.replayed)
+        && let Some(changes) = header_changes(name, recorded, replayed)
+    {
+        return changes;
+    }
     let value = |value: Option<&FieldValue>| {
         value.map(|value| match value {
             FieldValue::Bytes(bytes) => bytes_value(bytes),
@@ -318,6 +357,31 @@ fn changes_of(difference: &FieldDifference<'_>) -> Vec<Change> {
         replayed: value(difference.replayed),
         lines: None,
     }]
+}
+
+/// Headers one by one, unless it is their order or number that differs.
+fn header_changes(name: &str, recorded: &[Header], replayed: &[Header]) -> Option<Vec<Change>> {
+    let by_name = |headers: &[Header]| -> Option<BTreeMap<String, Value>> {
+        let named: BTreeMap<String, Value> =
+            headers.iter().map(|header| (header.key.clone(), header.value.as_str().into())).collect();
+        (named.len() == headers.len()).then_some(named)
+    };
+    let (recorded, mut replayed) = (by_name(recorded)?, by_name(replayed)?);
+    let mut changes = Vec::new();
+    for (key, value) in recorded {
+        let other = replayed.remove(&key);
+        if other.as_ref() != Some(&value) {
+            changes.push((key, Some(value), other));
+        }
+    }
+    changes.extend(replayed.into_iter().map(|(key, value)| (key, None, Some(value))));
+    let change = |(key, recorded, replayed): (String, _, _)| Change {
+        path: format!("{name}.{key}"),
+        recorded,
+        replayed,
+        lines: None,
+    };
+    (!changes.is_empty()).then(|| changes.into_iter().map(change).collect())
 }
 
 /// Bytes as text, be they JSON or not: two notations of the same JSON must not look the same.
@@ -522,7 +586,7 @@ fn context(alignment: &Alignment<'_>, divergence: &Divergence) -> Vec<ContextRow
         .collect()
 }
 
-fn describe_await(alignment: &Alignment<'_>) -> String {
+pub(super) fn describe_await(alignment: &Alignment<'_>) -> String {
     let Some(added) = &alignment.added_await else { return "await".to_owned() };
     if let Some(run) = added.run.and_then(|at| alignment.recorded.get(at)) {
         let index = added.run.unwrap_or_default();

@@ -4,28 +4,37 @@
 //! applies to all, so that no divergence is lost.
 
 mod finding;
+mod timeline;
 
-pub use finding::{Cause, Change, ContextRow, Finding, Findings, Redaction};
+pub use finding::{Cause, Change, ContextRow, Excuse, Finding, Findings, Redaction};
+pub use timeline::{Mark, TimelineRow, TimelineStep, timeline};
 
 use crate::diff::Shape;
 use crate::journal::CommandKind;
 use crate::journal::command::{Command, Compared, FieldDifference, fields};
 
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+/// How much a finding weighs, heaviest first. Rules have [`Error`](Self::Error) or [`Note`](Self::Note); a policy may
+/// give a finding any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Replay fails here.
     Error,
+    /// Replay fails here, and the policy says that this is to be looked at, not to be stopped by.
+    Warn,
     /// Replay does not mind; a person may want to know.
     Note,
+    /// The policy does not want to hear of it.
+    Off,
 }
 
 impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
+            Self::Warn => "warn",
             Self::Note => "note",
+            Self::Off => "off",
         }
     }
 }

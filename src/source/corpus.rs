@@ -230,6 +230,14 @@ impl Corpus {
         fitting.map_or(&[], |(_, trace)| std::slice::from_ref(trace))
     }
 
+    /// What the templates are for, with `*` for any key.
+    pub(super) fn template_targets(&self) -> impl Iterator<Item = String> + '_ {
+        self.templates.iter().map(|(pattern, _)| match &pattern.after {
+            Some(after) => format!("{}*{after}", pattern.before),
+            None => pattern.before.clone(),
+        })
+    }
+
     pub fn has_templates(&self) -> bool {
         !self.templates.is_empty()
     }

@@ -209,7 +209,7 @@ impl Corpus {
         &self.files[file as usize].name
     }
 
-    fn info_of(&self, id: IdOrder, pieces: &[Piece]) -> InvocationInfo {
+    pub(super) fn info_of(&self, id: IdOrder, pieces: &[Piece]) -> InvocationInfo {
         let own = self.info.get(&id).cloned().unwrap_or_default();
         pieces.iter().fold(own, |info, piece| {
             let (segment, batch) = self.segment(piece.batch);

@@ -5,6 +5,7 @@
 
 pub mod arrow;
 mod corpus;
+mod handlers;
 mod ids;
 mod input;
 mod journals;

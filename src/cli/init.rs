@@ -1,0 +1,53 @@
+//! `rehearse init`
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::policy::FILE;
+use super::{Failure, Status};
+
+/// Write a commented rehearse.toml: what fails the gate, what is ignored, what was accepted
+///
+/// Everything in it is commented out, so it changes nothing until someone does. `rehearse check` finds it in the
+/// working directory, or in a folder above.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write it into
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
+const TEMPLATE: &str = include_str!("rehearse.toml");
+
+impl Init {
+    pub fn run(&self) -> Result<Status, Failure> {
+        let file = self.folder.join(FILE);
+        let to = file.display().to_string();
+        // What is there may hold acceptances.
+        let opened = OpenOptions::new().write(true).create_new(true).open(&file);
+        let written = opened.and_then(|mut file| file.write_all(TEMPLATE.as_bytes()));
+        written.map_err(|source| Failure::Output { to: to.clone(), source })?;
+        eprintln!("wrote {to}");
+        Ok(Status::Compatible)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Traces, parse};
+
+    /// As it is, and with every line that holds a setting in force.
+    #[test]
+    fn the_template_is_a_policy() {
+        let today = "2026-11-22".parse().unwrap();
+        parse(TEMPLATE, today, Traces::OfAReplay).unwrap();
+        let lines = TEMPLATE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
+        let all: String = lines.flat_map(|line| [line, "\n"]).collect();
+        assert_ne!(all, TEMPLATE);
+        parse(&all, today, Traces::OfAReplay).unwrap();
+    }
+}

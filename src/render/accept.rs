@@ -1,0 +1,51 @@
+//! `accept`: what fails the run, as acceptances to be looked at and put into `rehearse.toml`.
+
+use std::io::{self, Write};
+
+use super::{Render, escaped, words};
+use crate::policy::{Acceptance, Date, write_acceptances};
+use crate::report::{Invocation, Report};
+use crate::source::Ids;
+
+/// Who accepts, why and until when.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    /// `rehearse.toml` is not read while one is empty: someone has to say.
+    pub reason: String,
+    pub author: String,
+    pub expires: Option<Date>,
+}
+
+impl Accept {
+    /// One for each fingerprint that fails the run.
+    pub fn acceptances(&self, report: &Report) -> Vec<Acceptance> {
+        let failing = report.fingerprints().into_iter().filter(|tally| tally.finding.weighs(report.gate.fail_on));
+        failing
+            .map(|tally| Acceptance {
+                fingerprint: tally.finding.fingerprint.clone(),
+                rule: Some(tally.finding.rule.to_owned()),
+                target: Some(format!("{} {}", words::handler_of(&tally.info), step(tally.finding.context.iter()))),
+                reason: escaped(&self.reason).into_owned(),
+                author: escaped(&self.author).into_owned(),
+                expires: self.expires,
+            })
+            .collect()
+    }
+}
+
+/// The step, so that those who read the file need not look the fingerprint up.
+fn step<'a>(mut rows: impl Iterator<Item = &'a crate::rules::ContextRow>) -> String {
+    let row = rows.find(|row| row.differs);
+    let text = row.and_then(|row| row.recorded.as_deref().or(row.replayed.as_deref())).unwrap_or_default();
+    words::cut(&escaped(text), 100)
+}
+
+impl Render for Accept {
+    fn invocation(&mut self, _invocation: &Invocation, _ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, report: &Report, _ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(write_acceptances(&self.acceptances(report)).as_bytes())
+    }
+}

@@ -1,0 +1,312 @@
+//! What a run ends with: the exit statuses of the contract, case by case, with each policy that bears on them.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Cases of the sample (`tests/sample`), by what they are.
+const COMPATIBLE: &str = "compatible";
+const MISMATCH: &str = "payload-bob";
+const ACCEPTED: &str = "accepted";
+const IGNORED: &str = "ignored-header";
+const FAILED: &str = "failed";
+const INCONCLUSIVE: &str = "unknown";
+const NOTE: &str = "delayed";
+
+/// The fingerprint of [`MISMATCH`]'s finding.
+const FINGERPRINT: &str = "2dafb10b3e25";
+
+struct Run<'r> {
+    policy: &'r str,
+    cases: &'r [&'r str],
+    flags: &'r [&'r str],
+}
+
+fn rehearse(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        .args(arguments)
+        .current_dir(folder)
+        // 2026-11-22.
+        .env("SOURCE_DATE_EPOCH", "1795305600")
+        .env("GIT_AUTHOR_NAME", "dave")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn sample(name: &str) -> String {
+    format!("{}/tests/sample/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Run<'_> {
+    fn output(&self) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        self.output_in(folder.path())
+    }
+
+    fn output_in(&self, folder: &Path) -> Output {
+        // An empty policy still keeps one further up from being found.
+        if !folder.join("rehearse.toml").exists() {
+            std::fs::write(folder.join("rehearse.toml"), self.policy).unwrap();
+        }
+        let (recorded, trace) = (sample("recorded.jsonl"), sample("trace.jsonl"));
+        let mut arguments = vec!["check", &recorded, "--against", &trace];
+        for case in self.cases {
+            arguments.extend(["--invocation", case]);
+        }
+        arguments.extend(self.flags);
+        rehearse(folder, &arguments)
+    }
+
+    fn status(&self) -> i32 {
+        self.output().status.code().unwrap()
+    }
+}
+
+#[test]
+fn every_status_with_every_policy() {
+    let accept = |expires: &str| {
+        format!(
+            "[[accept]]\nfingerprint = \"{FINGERPRINT}\"\nreason = \"r\"\nauthor = \"a\"\nexpires = \"{expires}\"\n"
+        )
+    };
+    let (valid, last_day, expired) = (accept("2027-01-01"), accept("2026-11-22"), accept("2026-11-21"));
+    let warn = "[levels]\ncall-payload-changed = \"warn\"\n";
+    let note = "[levels]\ncall-payload-changed = \"note\"\n";
+    let off = "[levels]\ncall-payload-changed = \"off\"\n";
+    let ignore = "[ignore]\npaths = [\"parameter.qty\"]\n";
+    let elsewhere = "[ignore]\npaths = [\"parameter.to\"]\n";
+    let scoped = "[[override]]\nservice = \"Order\"\nstep = \"Mail/*\"\nlevels = { call-payload-changed = \"warn\" }\n";
+    let unfit = "[[override]]\nservice = \"Order\"\nstep = \"Stock/*\"\nlevels = { call-payload-changed = \"warn\" }\n";
+    let ignored_here = "[[override]]\nhandler = \"process\"\nignore-paths = [\"*.qty\"]\n";
+    let handlers = "handlers = [\"Order/process\", \"Mail/send\"]\n";
+    let all_handlers = "handlers = [\"Order/process\"]\n";
+    let one = &[MISMATCH][..];
+    let good = &[COMPATIBLE][..];
+    #[rustfmt::skip]
+    let table: &[(i32, &str, &[&str], &[&str])] = &[
+        // Verdicts by themselves, and which outranks which.
+        (0, "", good, &[]),
+        (1, "", one, &[]),
+        (1, "", &[FAILED], &[]),
+        (3, "", &[INCONCLUSIVE], &[]),
+        (3, "", &["nobody"], &[]),
+        (1, "", &[MISMATCH, INCONCLUSIVE], &[]),
+        (1, "", &[FAILED, INCONCLUSIVE, COMPATIBLE], &[]),
+        (3, "", &[COMPATIBLE, INCONCLUSIVE], &[]),
+        (1, "", &[COMPATIBLE, MISMATCH], &[]),
+        // Levels.
+        (0, warn, one, &[]),
+        (0, note, one, &[]),
+        (0, off, one, &[]),
+        (1, warn, one, &["--fail-on", "warn"]),
+        (1, warn, one, &["--fail-on", "note"]),
+        (0, note, one, &["--fail-on", "warn"]),
+        (1, note, one, &["--fail-on", "note"]),
+        (0, off, one, &["--fail-on", "note"]),
+        (1, "", one, &["--fail-on", "warn"]),
+        (1, "fail-on = \"warn\"\n[levels]\ncall-payload-changed = \"warn\"", one, &[]),
+        (0, "fail-on = \"warn\"\n[levels]\ncall-payload-changed = \"warn\"", one, &["--fail-on", "error"]),
+        (3, warn, &[MISMATCH, INCONCLUSIVE], &[]),
+        (1, warn, &[MISMATCH, FAILED], &[]),
+        // A compatible one with a note.
+        (0, "", &[NOTE], &[]),
+        (0, "", &[NOTE], &["--fail-on", "warn"]),
+        (1, "", &[NOTE], &["--fail-on", "note"]),
+        (1, "[levels]\nsend-delay-changed = \"error\"", &[NOTE], &[]),
+        (0, "[levels]\nsend-delay-changed = \"off\"", &[NOTE], &["--fail-on", "note"]),
+        // Scopes.
+        (0, scoped, one, &[]),
+        (1, scoped, one, &["--fail-on", "warn"]),
+        (1, unfit, one, &[]),
+        (0, ignored_here, one, &[]),
+        // Ignored places.
+        (0, ignore, one, &[]),
+        (0, ignore, one, &["--fail-on", "note"]),
+        (1, elsewhere, one, &[]),
+        (0, "", &[IGNORED], &[]),
+        (1, "[ignore]\ntracing-headers = false", &[IGNORED], &[]),
+        (0, "[ignore]\ntracing-headers = false\nheaders = [\"Trace*\"]", &[IGNORED], &[]),
+        // Acceptances.
+        (0, &valid, one, &[]),
+        (0, &last_day, one, &[]),
+        (1, &expired, one, &[]),
+        (0, &valid, one, &["--fail-on", "note"]),
+        (1, &valid, &[MISMATCH, ACCEPTED], &[]),
+        (3, &valid, &[MISMATCH, INCONCLUSIVE], &[]),
+        (1, &valid, &[MISMATCH, FAILED], &[]),
+        (0, &valid, good, &[]),
+        // Only reporting: 0 whatever was found, but not for a run that could not be made.
+        (0, "", one, &["--report-only"]),
+        (0, "", &[FAILED], &["--report-only"]),
+        (0, "", &[INCONCLUSIVE], &["--report-only"]),
+        (0, "", &["nobody"], &["--report-only"]),
+        (0, "report-only = true", one, &[]),
+        (2, "", one, &["--report-only", "--against", "nowhere.jsonl"]),
+        // How much has to be checked.
+        (0, "", good, &["--min-journals", "1"]),
+        (3, "", good, &["--min-journals", "2"]),
+        (3, "min-journals = 2", good, &[]),
+        (0, "min-journals = 2", good, &["--min-journals", "1"]),
+        (3, "", &[COMPATIBLE, INCONCLUSIVE], &["--min-journals", "1"]),
+        (1, "", one, &["--min-journals", "2"]),
+        (0, &valid, one, &["--min-journals", "1"]),
+        // How much of the candidate.
+        (3, "", good, &["--require-coverage", "handlers"]),
+        (3, handlers, good, &["--require-coverage", "handlers"]),
+        (3, handlers, good, &["--require-coverage", "51"]),
+        (0, handlers, good, &["--require-coverage", "50%"]),
+        (0, all_handlers, good, &["--require-coverage", "handlers"]),
+        (0, handlers, good, &["--require-coverage", "handlers", "--service", "Order"]),
+        (3, &format!("require-coverage = \"handlers\"\n{handlers}"), good, &[]),
+        (1, handlers, one, &["--require-coverage", "handlers"]),
+        (3, all_handlers, &[INCONCLUSIVE], &["--require-coverage", "handlers"]),
+        (0, handlers, good, &["--require-coverage", "handlers", "--report-only"]),
+        // Proof.
+        (0, "", good, &["--prove"]),
+        (1, "", one, &["--prove"]),
+        (3, &valid, one, &["--prove"]),
+        (0, &valid, &[MISMATCH, COMPATIBLE], &["--prove"]),
+        (3, "[levels]\ncommand-added = \"off\"\ncommand-replaced = \"off\"\nname-changed = \"off\"\nrun-renamed = \"off\"", good, &["--prove"]),
+        // Accepting.
+        (0, "", one, &["--accept", "--reason", "r"]),
+        (0, "", good, &["--accept", "--reason", "r"]),
+        (1, "", &[FAILED], &["--accept", "--reason", "r"]),
+        (3, "", &[MISMATCH, INCONCLUSIVE], &["--accept", "--reason", "r"]),
+        (2, "", one, &["--accept"]),
+        // A policy that can not be read is no policy.
+        (2, "levls = 1", good, &[]),
+        (2, "levls = 1", good, &["--report-only"]),
+        (2, "", good, &["--config", "nowhere.toml"]),
+        (2, "", good, &["--require-coverage", "most"]),
+        (2, "", good, &["--report", "junit"]),
+        (2, "", good, &["--report", "jnuit=x"]),
+        (2, "", good, &["--report", "junit=x", "--report", "json=x"]),
+        (2, "", good, &["--report", "junit=no/such/folder.xml"]),
+    ];
+    let mut wrong = Vec::new();
+    for (expected, policy, cases, flags) in table {
+        let run = Run { policy, cases, flags };
+        let status = run.status();
+        if status != *expected {
+            wrong.push(format!("{status} instead of {expected}: {cases:?} {flags:?} with {policy:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_policy_never_changes_a_verdict() {
+    for policy in ["", "[levels]\ncall-payload-changed = \"off\"", "[ignore]\npaths = [\"*\"]"] {
+        let output = Run { policy, cases: &[MISMATCH], flags: &["--format", "json"] }.output();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["invocations"][0]["verdict"], "mismatch", "{policy}");
+        assert_eq!(report["summary"]["mismatch"], 1);
+        assert_eq!(report["summary"]["excused"], u64::from(!policy.is_empty()));
+    }
+}
+
+#[test]
+fn what_is_accepted_stays_accepted_and_comments_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "# ours\n[levels] # here too\nrun-renamed = \"warn\"\n";
+    let run = |flags: &[&str]| Run { policy, cases: &[MISMATCH], flags }.output_in(folder.path());
+    assert_eq!(run(&[]).status.code(), Some(1));
+    assert_eq!(run(&["--accept", "--reason", "drained by Friday"]).status.code(), Some(0));
+    let file = || std::fs::read_to_string(folder.path().join("rehearse.toml")).unwrap();
+    insta::assert_snapshot!("accepted", file());
+    assert_eq!(run(&[]).status.code(), Some(0));
+    // Nothing more to accept; and once it has expired, it is replaced and not doubled.
+    let again = file();
+    assert_eq!(run(&["--accept", "--reason", "again"]).status.code(), Some(0));
+    assert_eq!(file(), again);
+    std::fs::write(folder.path().join("rehearse.toml"), again.replace("2026-12-22", "2026-01-01")).unwrap();
+    assert_eq!(run(&[]).status.code(), Some(1));
+    assert_eq!(run(&["--accept", "--reason", "again", "--expires", "never", "--author", "eve"]).status.code(), Some(0));
+    assert_eq!(file().matches("[[accept]]").count(), 1);
+    assert!(file().contains("eve") && !file().contains("expires"));
+}
+
+#[test]
+fn what_is_printed_for_acceptance_is_read_once_a_reason_is_given() {
+    let printed = Run { policy: "", cases: &[MISMATCH], flags: &["--format", "accept"] }.output();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let status = |policy: &str| Run { policy, cases: &[MISMATCH], flags: &[] }.status();
+    assert_eq!(status(&printed), 2, "{printed}");
+    assert_eq!(status(&printed.replace("reason = \"\"", "reason = \"looked at\"")), 0, "{printed}");
+}
+
+#[test]
+fn fingerprints_survive_unrelated_edits() {
+    let folder = tempfile::tempdir().unwrap();
+    let fingerprint = |id: &str, before: &str, qty: u32, at: u64| {
+        let journal = |qty: u32| {
+            format!(
+                r#"{{"id":"{id}","target":"Order/{id}/process","complete":true,"entries":[{{"command":"Input"}},{before}{{"command":"OneWayCall","service_name":"Mail","handler_name":"send","parameter":{{"qty":{qty},"items":[{{"n":{qty}}}]}},"invoke_time":{at}}}]}}"#
+            )
+        };
+        let (recorded, replayed) = (folder.path().join("recorded"), folder.path().join("replayed"));
+        std::fs::write(&recorded, journal(1)).unwrap();
+        std::fs::write(&replayed, journal(qty)).unwrap();
+        let (recorded, replayed) = (recorded.to_str().unwrap(), replayed.to_str().unwrap());
+        let output = rehearse(folder.path(), &["check", recorded, "--against", replayed, "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["invocations"][0]["findings"][0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let step = r#"{"command":"SetState","key":"x","value":1},"#;
+    let first = fingerprint("a", "", 2, 1000);
+    // Another invocation, another value, another time, another index.
+    assert_eq!(first, fingerprint("b", "", 2, 1000));
+    assert_eq!(first, fingerprint("a", "", 3, 99000));
+    assert_eq!(first, fingerprint("a", &step.repeat(3), 2, 1000));
+}
+
+#[test]
+fn a_policy_is_found_upwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::write(folder.path().join("rehearse.toml"), "[ignore]\npaths = [\"parameter.qty\"]").unwrap();
+    let (recorded, trace) = (sample("recorded.jsonl"), sample("trace.jsonl"));
+    let output = rehearse(&below, &["check", &recorded, "--against", &trace, "--invocation", MISMATCH]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn init_writes_a_policy_that_changes_nothing_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(rehearse(folder.path(), &["init"]).status.code(), Some(0));
+    assert_eq!(rehearse(folder.path(), &["init"]).status.code(), Some(2));
+    let run = |cases: &[&str]| Run { policy: "", cases, flags: &[] }.output_in(folder.path()).status.code();
+    assert_eq!(run(&[COMPATIBLE]), Some(0));
+    assert_eq!(run(&[MISMATCH]), Some(1));
+}
+
+#[test]
+fn a_step_summary_is_appended_on_github() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        .args(["check", &sample("recorded.jsonl"), "--against", &sample("trace.jsonl"), "--format", "github"])
+        .current_dir(folder.path())
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let summary = std::fs::read_to_string(&summary).unwrap();
+    assert!(summary.starts_with("before\n### ❌ rehearse: failed"), "{summary}");
+}
+
+#[test]
+fn completions_and_the_man_page_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = rehearse(folder.path(), &["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["check", "explain", "init", "require-coverage", "fail-on"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let page = String::from_utf8(rehearse(folder.path(), &["man"]).stdout).unwrap();
+    assert!(page.contains(".TH rehearse 1") && page.contains("require\\-coverage") && page.contains("REHEARSE CHECK"));
+}
