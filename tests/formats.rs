@@ -212,7 +212,7 @@ fn markdown_shows_payloads_as_code_only() {
             let closing = format!(" {}", "`".repeat(ticks));
             let after = &rest[at + ticks..];
             rest = match after.find(&closing).or_else(|| after.find(&closing[1..])) {
-                Some(end) => &after[end..].trim_start().trim_start_matches('`'),
+                Some(end) => after[end..].trim_start().trim_start_matches('`'),
                 None => panic!("an open code span: {line}"),
             };
         }

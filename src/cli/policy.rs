@@ -96,7 +96,7 @@ impl GateFlags {
         };
         let (policy, settings) = match &found {
             // One that is to be written need not be there yet.
-            Some(file) if !(self.accept && !file.exists()) => {
+            Some(file) if !self.accept || file.exists() => {
                 let text = read(file)?;
                 parse(&text, today, traces)
                     .map_err(|error| Failure::Policy { file: file.display().to_string(), reason: error.to_string() })?
