@@ -57,25 +57,20 @@ pub struct Judgement {
 
 impl Judgement {
     pub fn compatible(commands: usize) -> Self {
-        Self {
-            verdict: Verdict::Compatible,
-            commands,
-            frontier_reached: true,
-            findings: Vec::new(),
-            reason: None,
-            path: 0,
-            timeline: Vec::new(),
-            proof: None,
-        }
+        Self::without_findings(Verdict::Compatible, commands, None)
     }
 
     pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
+        Self::without_findings(Verdict::Inconclusive, commands, Some(reason.into()))
+    }
+
+    fn without_findings(verdict: Verdict, commands: usize, reason: Option<String>) -> Self {
         Self {
-            verdict: Verdict::Inconclusive,
+            verdict,
             commands,
-            frontier_reached: false,
+            frontier_reached: verdict == Verdict::Compatible,
             findings: Vec::new(),
-            reason: Some(reason.into()),
+            reason,
             path: 0,
             timeline: Vec::new(),
             proof: None,

@@ -93,7 +93,7 @@ pub enum Replayed<'a> {
 
 impl<'a> Replayed<'a> {
     /// The commands, with an Input in front, and how the run ended.
-    fn commands(self) -> (Commands<'a>, Ending) {
+    pub(super) fn commands(self) -> (Commands<'a>, Ending) {
         match self {
             Self::Entries(entries) => (Commands::of_entries(entries), Ending::Unknown),
             Self::Trace(trace) => (Commands::of_trace(trace), trace.ending),

@@ -14,9 +14,11 @@ const NAME: &str = "rehearse: injected";
 pub fn inject(recorded: Entries<'_>, replayed: Replayed<'_>, salt: u64) -> Result<Option<Trace>, Undecodable> {
     let mut trace = match replayed {
         Replayed::Trace(trace) => trace.clone(),
-        Replayed::Entries(entries) => {
-            let decoded = entries.commands().map(|at| decode_command(entries, at, Side::Replayed).map(Step::Command));
-            Trace { steps: decoded.collect::<Result<_, _>>()?, ending: Ending::Unknown }
+        Replayed::Entries(_) => {
+            let (commands, ending) = replayed.commands();
+            (0..commands.len()).try_for_each(|at| commands.decode(at, Side::Replayed))?;
+            let steps = (0..commands.len()).map(|at| Step::Command(commands[at].clone()));
+            Trace { steps: steps.collect(), ending }
         }
     };
     let mut places: Vec<usize> = Vec::new();

@@ -73,19 +73,19 @@ impl<'a> Entries<'a> {
         self.codes.iter().filter(|code| is_command(**code)).count()
     }
 
+    /// Whether an entry is another's, byte for byte.
+    pub fn same_bytes(&self, at: usize, other: &Self, their: usize) -> bool {
+        let (a, b) = (self.raw(at), other.raw(their));
+        // Comparing two empty slices is slow on some CPUs.
+        self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
+    }
+
     /// A hash of the sequence of command kinds, to tell paths through a handler apart.
     pub fn path(&self) -> u64 {
         // FNV-1a: a few bytes, each of them a kind.
         self.command_kinds().fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
             (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
         })
-    }
-
-    /// Whether an entry is another's, byte for byte.
-    pub fn same_bytes(&self, at: usize, other: &Self, their: usize) -> bool {
-        let (a, b) = (self.raw(at), other.raw(their));
-        // Comparing two empty slices is slow on some CPUs.
-        self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
     }
 
     /// Whether both hold the same entries, byte for byte.

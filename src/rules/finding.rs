@@ -186,8 +186,8 @@ impl Findings<'_> {
             changes: changes.into_iter().map(|change| self.shown(change)).collect(),
             hints,
             fingerprint,
-            excuse: None,
             agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
+            excuse: None,
             context,
         }
     }
