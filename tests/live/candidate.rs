@@ -96,6 +96,19 @@ impl Candidate {
             .collect()
     }
 
+    /// The whole report on a variant, with these flags.
+    pub fn report(&self, variant: &str, fixtures: &[&Fixture], flags: &[&str]) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+            .arg("check")
+            .args(fixtures.iter().map(|fixture| &fixture.recorded))
+            .args(["--against", &self.url(variant), "--format", "json"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Lets the handler of a fixture run from its Input on, as the server does with a new invocation: its closures run, and
     /// so shows that they are noted when they do.
     pub fn execute(&self, fixture: &Fixture) {

@@ -76,6 +76,30 @@ fn rust() {
     check("rust", &Candidate::InProcess, &fixtures::of_sdk("rust", "truth.json"), 100);
 }
 
+/// A journal with one command changed is caught by the SDK itself, and a live candidate says which handlers it has.
+#[test]
+fn the_gate_can_go_red_on_a_live_candidate() {
+    let fixtures = fixtures::of_sdk("rust", "truth.json");
+    let mut proved = 0;
+    for (variant, fixtures) in fixtures::by_variant(&fixtures) {
+        let report = Candidate::InProcess.report(&variant, &fixtures, &["--prove", "--require-coverage", "handlers"]);
+        let proof = &report["proof"];
+        assert_eq!(proof["injected"], proof["caught"], "{variant}: {report}");
+        assert_eq!(proof["stopped"], proof["caught"], "{variant}: {report}");
+        assert_eq!(
+            proof["injected"].as_u64().unwrap() + proof["nothing"].as_u64().unwrap(),
+            report["summary"]["compatible"].as_u64().unwrap()
+        );
+        proved += proof["injected"].as_u64().unwrap();
+        // No single variant has a fixture of every handler there is.
+        let not_covered = report["not_covered"].as_array().unwrap();
+        assert!(!not_covered.is_empty(), "{variant}: {report}");
+        let reasons = report["gate"]["reasons"].to_string();
+        assert!(reasons.contains("handlers of the candidate are covered"), "{variant}: {reasons}");
+    }
+    assert!(proved >= 10, "only {proved}");
+}
+
 #[test]
 fn java() {
     suite("java", "java", &["legacy"], &fixtures::of_sdk("java", "truth.json"), 90);
