@@ -279,6 +279,13 @@ fn init_writes_a_policy_that_changes_nothing_and_overwrites_nothing() {
     let run = |cases: &[&str]| Run { policy: "", cases, flags: &[] }.output_in(folder.path()).status.code();
     assert_eq!(run(&[COMPATIBLE]), Some(0));
     assert_eq!(run(&[MISMATCH]), Some(1));
+    // Accepting leaves what is commented out above, where it can still be put in force.
+    let accept = Run { policy: "", cases: &[MISMATCH], flags: &["--accept", "--reason", "r"] };
+    assert_eq!(accept.output_in(folder.path()).status.code(), Some(0));
+    let file = folder.path().join("rehearse.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("#: fail-on = \"error\"", "fail-on = \"warn\"")).unwrap();
+    assert_eq!(run(&[MISMATCH]), Some(0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{Date, PolicyError};
 
@@ -63,19 +63,24 @@ pub fn write_acceptances(acceptances: &[Acceptance]) -> String {
     text
 }
 
-/// The text of `rehearse.toml` with these acceptances in it: one of the same fingerprint is replaced, everything else
-/// stays as it was, comments included.
+/// The text of `rehearse.toml` with these acceptances at its end: one of the same fingerprint goes, everything else stays
+/// as it was, comments included.
 pub fn append_acceptances(text: &str, acceptances: &[Acceptance]) -> Result<String, PolicyError> {
     let mut document: DocumentMut = text.parse().map_err(PolicyError::edit)?;
-    let list = document.entry("accept").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    let Some(list) = list.as_array_of_tables_mut() else {
-        return Err(PolicyError::new("accept is not a list of tables; write [[accept]]"));
-    };
-    for acceptance in acceptances {
-        list.retain(|table| table.get("fingerprint").and_then(Item::as_str) != Some(&acceptance.fingerprint));
-        let mut table = acceptance.table();
-        table.decor_mut().set_prefix("\n");
-        list.push(table);
+    if let Some(list) = document.get_mut("accept") {
+        let Some(list) = list.as_array_of_tables_mut() else {
+            return Err(PolicyError::new("accept is not a list of tables; write [[accept]]"));
+        };
+        let replaced =
+            |table: &Table| table.get("fingerprint").and_then(Item::as_str).is_some_and(|old| is_of(acceptances, old));
+        list.retain(|table| !replaced(table));
     }
-    Ok(document.to_string())
+    // As text, since a document's last comments would otherwise end up behind what is added.
+    let kept = document.to_string();
+    let separator = if kept.trim().is_empty() { "" } else { "\n\n" };
+    Ok(format!("{}{separator}{}", kept.trim_end(), write_acceptances(acceptances)))
+}
+
+fn is_of(acceptances: &[Acceptance], fingerprint: &str) -> bool {
+    acceptances.iter().any(|acceptance| acceptance.fingerprint == fingerprint)
 }
