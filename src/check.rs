@@ -21,6 +21,8 @@ use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 pub struct Options {
     pub redaction: Redaction,
     pub selection: Selection,
+    /// Whether both sides of what does not replay are told from top to bottom.
+    pub timelines: bool,
     /// Whether a divergence is injected into each trace, to see it caught.
     pub prove: bool,
 }
@@ -76,7 +78,7 @@ pub fn check_journal(
     {
         return Judgement::compatible(recorded.command_count());
     }
-    match judge(recorded, replays, info, redaction) {
+    match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
     }
@@ -86,7 +88,7 @@ fn judge(
     recorded: Entries<'_>,
     replays: &[Replayed<'_>],
     info: &InvocationInfo,
-    redaction: Redaction,
+    options: &Options,
 ) -> Result<Judgement, Undecodable> {
     let replay = |replayed: &Replayed<'_>| match replayed {
         Replayed::Entries(entries) => replay_entries(recorded, *entries),
@@ -122,10 +124,12 @@ fn judge(
     let mut lines = Vec::new();
     let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
         let alignment = align(recorded, replayed, &stop)?;
-        lines = timeline(&alignment);
+        if options.timelines && verdict != Verdict::Compatible {
+            lines = timeline(&alignment);
+        }
         let cause = cause(recorded, replays, &alignment)?;
         let (service, handler) = info.service_and_handler().unwrap_or_default();
-        Findings { service: &service, handler: &handler, redaction, cause }.of(&alignment)
+        Findings { service: &service, handler: &handler, redaction: options.redaction, cause }.of(&alignment)
     } else {
         Vec::new()
     };
@@ -374,7 +378,7 @@ impl<'c> Checker<'c> {
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {
-            let mut judgement = judge(recorded, replays, info, self.options.redaction)?;
+            let mut judgement = judge(recorded, replays, info, self.options)?;
             if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
             {
                 judgement.proof = Some(prove(recorded, *replay, info, id));

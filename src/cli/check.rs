@@ -85,8 +85,12 @@ impl Check {
         let output = self.output.output.clone();
         let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(Into::into);
         let reports = Reports::open(self.format, output, &self.report, summary, &setup, common.color)?;
-        let options =
-            Options { redaction: self.redact.redaction(), selection: self.select.selection(), prove: self.gate.prove };
+        let options = Options {
+            redaction: self.redact.redaction(),
+            selection: self.select.selection(),
+            timelines: reports.show_timelines(),
+            prove: self.gate.prove,
+        };
         let mut run = Run { ids: &ids, keeper, reports, report: Report::default(), unacceptable: 0, written: Ok(()) };
         run.report.proofs = self.gate.prove.then(Proofs::default);
         let bar = progress(recorded.journal_count());

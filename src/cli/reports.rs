@@ -91,6 +91,7 @@ impl Setup {
 /// Every report of a run.
 pub struct Reports {
     sinks: Vec<(Box<dyn Render>, Output)>,
+    timelines: bool,
 }
 
 impl Reports {
@@ -117,7 +118,13 @@ impl Reports {
         if let (true, Some(summary)) = (on_github, step_summary) {
             sinks.push((Box::new(Markdown), Output::append(&summary)?));
         }
-        Ok(Self { sinks })
+        let timelines = format == Format::Html || reports.iter().any(|report| report.format == Format::Html);
+        Ok(Self { sinks, timelines })
+    }
+
+    /// Whether a format wants both sides from top to bottom.
+    pub fn show_timelines(&self) -> bool {
+        self.timelines
     }
 
     pub fn invocation(&mut self, invocation: &Invocation, ids: &Ids) -> Result<(), Failure> {
