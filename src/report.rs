@@ -64,7 +64,8 @@ impl Judgement {
         Self::without_findings(Verdict::Inconclusive, commands, Some(reason.into()))
     }
 
-    fn without_findings(verdict: Verdict, commands: usize, reason: Option<String>) -> Self {
+    /// Everything recorded was replayed if it is compatible, and only then.
+    pub fn without_findings(verdict: Verdict, commands: usize, reason: Option<String>) -> Self {
         Self {
             verdict,
             commands,

@@ -201,16 +201,7 @@ impl Live {
         let recorded = subject.journal.entries.view();
         let commands = recorded.command_count();
         let (outcome, attempt) = self.tripwire(subject, recorded).await?;
-        let judgement = |verdict, reason: Option<String>| Judgement {
-            verdict,
-            commands,
-            frontier_reached: verdict == Verdict::Compatible,
-            findings: Vec::new(),
-            reason,
-            path: 0,
-            timeline: Vec::new(),
-            proof: None,
-        };
+        let judgement = |verdict, reason| Judgement::without_findings(verdict, commands, reason);
         let violates = matches!(outcome, Outcome::Violates(_));
         let (stop, issued) = match outcome {
             Outcome::Reached => return Ok(judgement(Verdict::Compatible, None)),
