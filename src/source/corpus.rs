@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::arrow::{Piece, Pieces};
 use super::ids::Ids;
-use super::input::{Files, Input, Problem, Role, SourceError, SourceFile};
+use super::input::{Files, Input, Role, SourceFile};
+use super::problem::{Problem, SourceError};
 use crate::journal::{IdOrder, InvocationInfo, Trace};
 
 /// All journals (or traces) of one side, to be loaded a task at a time.
@@ -29,9 +30,9 @@ pub struct Corpus {
 /// Some journals that lie next to each other in the order of ids: a range of pieces.
 pub type Task = Range<usize>;
 
-/// About how much a task reads of each side: both fit the second-level cache, and buffers stay small, since the first
+/// About how much a task reads of each side: both about fit the second-level cache, and buffers stay small, since the first
 /// use of memory costs more than reading into it.
-const TASK_BYTES: u64 = 256 << 10;
+const TASK_BYTES: u64 = 512 << 10;
 
 /// Ids that are not in Restate's form, of all that belongs to a run.
 fn ids_of<'a>(sides: impl IntoIterator<Item = &'a Indexed>) -> Ids {
@@ -55,7 +56,7 @@ struct Indexed {
 impl Indexed {
     fn read(mut files: Files) -> Self {
         let mut pieces = Vec::new();
-        for file in &files.files {
+        for file in &mut files.files {
             let mut found = file.segment.pieces();
             for broken in found.broken.drain(..) {
                 files.problems.push(Problem::broken_batch(&file.name, &file.segment, broken));
