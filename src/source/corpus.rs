@@ -30,9 +30,9 @@ pub struct Corpus {
 /// Some journals that lie next to each other in the order of ids: a range of pieces.
 pub type Task = Range<usize>;
 
-/// About how much a task reads of each side: both about fit the second-level cache, and buffers stay small, since the first
+/// About how much a task reads of each side: both fit the second-level cache, and buffers stay small, since the first
 /// use of memory costs more than reading into it.
-const TASK_BYTES: u64 = 512 << 10;
+const TASK_BYTES: u64 = 256 << 10;
 
 /// Ids that are not in Restate's form, of all that belongs to a run.
 fn ids_of<'a>(sides: impl IntoIterator<Item = &'a Indexed>) -> Ids {

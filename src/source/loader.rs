@@ -232,8 +232,8 @@ struct Run {
 }
 
 /// What lies between two batches and is read along: a call costs as much as copying so many bytes.
-const BETWEEN: u64 = 12 << 10;
-const LONGEST_RUN: u64 = 1 << 20;
+const BETWEEN: u64 = 4 << 10;
+const LONGEST_RUN: u64 = 256 << 10;
 
 impl Corpus {
     fn runs(&self, wanted: &[(u32, Range<u32>)]) -> Vec<Run> {

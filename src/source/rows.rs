@@ -126,10 +126,7 @@ impl Files {
         }
         let info = (row.tells_of_invocation() && spool.wants_info(id)).then(|| row.info());
         self.take_entry(RowHead { id, index, entry_type, version }, info, spool, |out| {
-            let before = out.len();
-            out.resize(before + raw.len() / 2, 0);
-            let decoded = hex_simd::decode(raw, hex_simd::Out::from_slice(&mut out[before..]));
-            decoded.map(drop).map_err(|_| "raw is not hex".to_owned())
+            hex_simd::decode_append(raw, out).map_err(|_| "raw is not hex".to_owned())
         })
     }
 

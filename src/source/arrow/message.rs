@@ -91,11 +91,7 @@ pub(super) struct Messages<'a> {
 /// What is read of a message before its length is known.
 const GUESS: u64 = 1 << 10;
 
-/// Messages up to this size are read through, many at a time: a call costs as much as copying so many bytes.
-const SMALL: u64 = 20 << 10;
-const AT_A_TIME: u64 = 128 << 10;
-
-/// Of larger ones, no more than this.
+/// No more is read ahead than this.
 const MOST_AHEAD: u64 = 64 << 10;
 
 impl<'a> Messages<'a> {
@@ -108,11 +104,10 @@ impl<'a> Messages<'a> {
         Near { store: self.store, window: &self.window }
     }
 
-    /// Reads ahead as far as messages like this one make it worth: one that began at `at`, ended at `end`, and was looked
-    /// at up to `useful`.
-    pub fn expect_like(&mut self, at: u64, useful: u64, end: u64) {
-        let small = end - at <= SMALL;
-        self.ahead = if small { AT_A_TIME } else { (useful - at).next_multiple_of(64).clamp(GUESS, MOST_AHEAD) };
+    /// Reads as much at once as was of use of this message: it began at `at`. Whatever is read beyond costs more than a
+    /// second call.
+    pub fn expect_like(&mut self, at: u64, useful: u64) {
+        self.ahead = (useful - at).next_multiple_of(64).clamp(GUESS, MOST_AHEAD);
     }
 
     /// Where the metadata of the message at `at` lies; else why it is not there, if it should be.

@@ -94,7 +94,7 @@ impl Segment {
                 Ok(false) => return Ok(Opened::Unusual(store)),
                 Err(error) => break Some(Cut::Broken(error)),
             }
-            messages.expect_like(at, reading.useful, header.end());
+            messages.expect_like(at, reading.useful);
             at = header.end();
         };
         let Reading { batches, dictionaries, type_codes, type_texts, info, pieces, .. } = reading;
