@@ -29,7 +29,7 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Of `style.css` and `script.js`; a test tells what they have to be.
-const STYLE_HASH: &str = "sha256-INCA1MyiMM8T4wK2I4MxFgl2CGW9Va5DTSRWEBYyIVg=";
+const STYLE_HASH: &str = "sha256-IEVN05D5lOP8bxc5RaXIMvSBYJrtHU9vjLJuo1L6TTE=";
 const SCRIPT_HASH: &str = "sha256-gnkaZh8/TJo3f+BQoT0Nlxwfwyi4L6/9o0PodYKrvmE=";
 
 /// What the parts of the page may take: 8 MiB in all, whatever the journals.

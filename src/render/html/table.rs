@@ -98,11 +98,11 @@ pub fn filters(report: &Report, rows: &Rows, handlers: &Handlers<'_>, mut room: 
             (choice("handler", "Handler", names, &mut room))
             label { "Search " input type="search" name="text" placeholder="id or target" autocomplete="off"; }
             button type="reset" { "Clear" }
-            output aria-live="polite" { (words::count(report.summary.checked, "invocation")) }
             p .keys {
                 kbd { "/" } " search " kbd { "Esc" } " leave it " kbd { "j" } kbd { "k" } " next and previous cause "
                 kbd { "←" } kbd { "→" } " another invocation of it"
             }
+            output aria-live="polite" { (words::count(report.summary.checked, "invocation")) }
         }
     }
 }
