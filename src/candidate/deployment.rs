@@ -71,6 +71,18 @@ impl Deployment {
     }
 }
 
+impl DeploymentError {
+    /// Whether the candidate was under way, and what it had done until it was stopped is lost: a Lambda function gives a
+    /// whole answer or none.
+    pub fn is_a_lost_answer(&self) -> bool {
+        match self {
+            #[cfg(feature = "lambda")]
+            Self::Lambda(LambdaError::Failed(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<Endpoint> for Deployment {
     fn from(endpoint: Endpoint) -> Self {
         Self::Http(endpoint)

@@ -92,7 +92,7 @@ impl Live {
         if let Some(finding) = self.finding_of_discovery(&subject, recorded) {
             return Err(format!("the candidate does not have it ({})", finding.rule));
         }
-        let traced = self.traces(&subject, recorded, &subject.attempt).await;
+        let traced = self.traces(&subject, recorded, &subject.attempt, None).await;
         traced.map(|(trace, _)| trace).map_err(|undecided| undecided.to_string())
     }
 
@@ -227,9 +227,13 @@ impl Live {
             Outcome::Awaits { before, run, awaited } => (Stop::Await(AddedAwait { before, run, awaited }), None),
             Outcome::Returned(at) => (Stop::Returned(at), None),
         };
+        let told = match (&stop, &issued) {
+            (Stop::Divergence(at), Some(issued)) => Some((*at, issued.kind)),
+            _ => None,
+        };
         let traced = if self.options.trace && self.sdk().can_be_traced() {
-            match self.traces(subject, recorded, &attempt).await {
-                // The verdict is known; a Lambda function that waits for a fence, say, runs into its own time limit.
+            match self.traces(subject, recorded, &attempt, told).await {
+                // The verdict is known all the same.
                 Err(Undecided::Unanswered(error)) => {
                     tracing::warn!("{}: the mismatch is told without a trace: {error}", subject.journal.id);
                     None
@@ -280,19 +284,27 @@ impl Live {
         }
     }
 
-    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic.
+    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic. `told` is what the SDK
+    /// has said already, the recorded command that is not replayed and what is issued there.
     async fn traces(
         &self,
         subject: &Subject<'_>,
         recorded: Entries<'_>,
         attempt: &Attempt,
+        mut told: Option<(usize, CommandKind)>,
     ) -> Result<(Trace, Cause), Undecided> {
         let mut tracer = Tracer::new(recorded, attempt.clone(), self.sdk())?;
         let trace = loop {
-            let answer =
-                self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
-            if let Some(trace) = tracer.answer(&answer)? {
-                break trace;
+            match self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await {
+                Ok(answer) => {
+                    if let Some(trace) = tracer.answer(&answer)? {
+                        break trace;
+                    }
+                }
+                Err(error) => match told.take().filter(|_| error.is_a_lost_answer()) {
+                    Some((at, kind)) => tracer.suppose_added(at, kind),
+                    None => return Err(error.into()),
+                },
             }
         };
         let answer = self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
