@@ -73,8 +73,8 @@ pub struct Undecodable {
 
 /// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.
 pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
-    if recorded.identical(&replayed) {
-        return Ok(Lockstep { commands: recorded.command_count(), stop: Stop::Frontier, timing_differs: false });
+    if recorded.same_layout(&replayed) {
+        return replay_layout(recorded, replayed);
     }
     let mut timing_differs = false;
     let mut theirs = replayed.commands();
@@ -90,6 +90,23 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
             stop = Stop::Divergence(index);
             break;
         }
+    }
+    Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
+}
+
+/// Replays entries of the same kinds and lengths: what differs is found by comparing bytes, whatever entries they are
+/// of.
+fn replay_layout(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
+    let mut timing_differs = false;
+    let mut stop = Stop::Frontier;
+    let mut from = 0;
+    while let Some(at) = recorded.differs_from(&replayed, from) {
+        let is_command = recorded.command_kind(at).is_some();
+        if is_command && !same_command(recorded, at, replayed, at, &mut timing_differs)? {
+            stop = Stop::Divergence(recorded.range(0..at).command_count());
+            break;
+        }
+        from = at + 1;
     }
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
 }

@@ -16,10 +16,10 @@ const LONGEST_STEP: usize = 160;
 /// `command 5: call Stock/reserve, parameter.qty 2 → 3`.
 pub fn one_line(finding: &Finding) -> String {
     let at = finding.command_index;
-    let row = finding.context.iter().find(|row| row.differs);
+    let row = finding.context.finding();
     let step = |text: &str| cut(&escaped(text), LONGEST_STEP);
-    let recorded = row.and_then(|row| row.recorded.as_deref()).map(step);
-    let replayed = row.and_then(|row| row.replayed.as_deref()).map(step);
+    let recorded = row.as_ref().and_then(|row| row.recorded.as_deref()).map(step);
+    let replayed = row.as_ref().and_then(|row| row.replayed.as_deref()).map(step);
     let what = match (recorded, replayed) {
         (Some(recorded), Some(replayed)) if recorded == replayed => recorded,
         (Some(recorded), Some(replayed)) => format!("recorded {recorded}, replayed {replayed}"),

@@ -1,155 +1,22 @@
-//! Aligning the whole of both sequences, so that one inserted command is one divergence and what comes after it is
-//! still compared.
-//!
-//! Pairs are made in four rounds: commands that replay would take for each other; the same, moved elsewhere;
-//! commands of one kind on the same thing (run, state key, call target); commands of one kind. What is still left
-//! side by side was replaced; the rest was removed or added.
+//! What pairs with what.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::commands::Commands;
-use super::lockstep::{AddedAwait, Side, Stop, Undecodable};
-use crate::journal::command::{Command, Compared, FieldValue, fields};
-use crate::journal::{CommandKind, Ending, Entries, EntryKind, Trace};
+use super::token::{FieldMask, identity, same_kind, tokens};
+use super::{Row, Shape};
+use crate::diff::commands::Commands;
+use crate::diff::lockstep::{Side, Undecodable};
+use crate::journal::command::{Command, Compared};
+use crate::journal::{CommandKind, Ending};
+use crate::protocol::same_unless_uncompared;
 
-/// Both sides' commands with what pairs with what.
-#[derive(Debug)]
-pub struct Alignment<'a> {
-    pub recorded: Commands<'a>,
-    pub replayed: Commands<'a>,
-    /// Top to bottom, up to the frontier.
-    pub rows: Vec<Row>,
-    /// The await at which replay stops, if it stops at one.
-    pub added_await: Option<AddedAwait>,
-}
-
-/// One line of the alignment: indexes into `recorded` and `replayed`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub recorded: Option<usize>,
-    pub replayed: Option<usize>,
-    /// `None` where the two agree.
-    pub shape: Option<Shape>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The same kind of command, with other fields.
-    Changed,
-    /// Another kind of command.
-    Replaced,
-    Added,
-    Removed,
-    /// The same command, elsewhere.
-    Moved,
-    /// The candidate returned where more is recorded.
-    ReturnedEarly,
-    /// The candidate waits here for something that has no recorded result.
-    Awaited,
-}
-
-/// A place where the two sides differ, unjudged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Divergence {
-    pub shape: Shape,
-    /// Where replay meets it, counting recorded commands.
-    pub command_index: usize,
-    pub recorded: Option<usize>,
-    pub replayed: Option<usize>,
-    /// Where it stands in [`Alignment::rows`].
-    pub row: usize,
-}
-
-/// Aligns a journal with what a candidate did.
-pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> Result<Alignment<'a>, Undecodable> {
-    let mine = Commands::of_entries(recorded);
-    let (theirs, ending) = replayed.commands();
-    let (prefix, diverges) = match stop {
-        Stop::Frontier => (mine.len(), false),
-        Stop::Divergence(at) => (*at, true),
-        Stop::Returned(at) | Stop::Failed(at) | Stop::TraceEnds(at) => (*at, false),
-        Stop::Await(added) => (added.before, false),
-    };
-    let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending)?.rows();
-    let mut added_await = None;
-    if let Stop::Await(added) = stop {
-        // Everything before it is paired, one row a command.
-        rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
-        added_await = Some(added.clone());
-    }
-    Ok(Alignment { recorded: mine, replayed: theirs, rows, added_await })
-}
-
-/// The candidate's side, as bytes or as decoded steps.
-#[derive(Clone, Copy, Debug)]
-pub enum Replayed<'a> {
-    Entries(Entries<'a>),
-    Trace(&'a Trace),
-}
-
-impl<'a> Replayed<'a> {
-    /// The commands, with an Input in front, and how the run ended.
-    pub(super) fn commands(self) -> (Commands<'a>, Ending) {
-        match self {
-            Self::Entries(entries) => (Commands::of_entries(entries), Ending::Unknown),
-            Self::Trace(trace) => (Commands::of_trace(trace), trace.ending),
-        }
-    }
-}
-
-impl Alignment<'_> {
-    /// Every divergence, in the order in which replay would meet them.
-    pub fn divergences(&self) -> Vec<Divergence> {
-        // In recorded coordinates, the place of a row that has no recorded command is that of the next that has one.
-        let mut next = self.recorded.len();
-        let mut places = vec![0; self.rows.len()];
-        for (row, place) in self.rows.iter().zip(&mut places).rev() {
-            if let (Some(recorded), false) = (row.recorded, row.shape == Some(Shape::Moved)) {
-                next = recorded;
-            }
-            *place = next;
-        }
-        let mut divergences: Vec<Divergence> = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(at, row)| {
-                let shape = row.shape?;
-                let command_index = match (shape, row.recorded) {
-                    (Shape::Moved, Some(recorded)) => recorded.min(self.moved_to(row, &places)),
-                    (Shape::Awaited, _) => {
-                        self.added_await.as_ref().map_or(places[at], |added| added.run.unwrap_or(added.before))
-                    }
-                    (_, Some(recorded)) => recorded,
-                    (_, None) => places[at],
-                };
-                Some(Divergence { shape, command_index, recorded: row.recorded, replayed: row.replayed, row: at })
-            })
-            .collect();
-        divergences.sort_by_key(|divergence| (divergence.command_index, divergence.row));
-        divergences
-    }
-
-    /// Where a moved command stands in the replay, in recorded coordinates: before the first recorded command that
-    /// is replayed after it.
-    fn moved_to(&self, moved: &Row, places: &[usize]) -> usize {
-        self.rows
-            .iter()
-            .zip(places)
-            .find(|(row, _)| row.shape != Some(Shape::Moved) && row.replayed > moved.replayed)
-            .map_or(self.recorded.len(), |(_, place)| *place)
-    }
-}
-
-struct Aligner<'a> {
+pub(super) struct Aligner<'a> {
     recorded: &'a Commands<'a>,
     replayed: &'a Commands<'a>,
     prefix: usize,
-    /// How many commands at the end are the same bytes on both sides.
+    /// How many commands at the end are the same on both sides.
     suffix: usize,
     /// Whether the commands right after the prefix are known to differ.
     diverges: bool,
@@ -161,7 +28,7 @@ struct Aligner<'a> {
 
 impl<'a> Aligner<'a> {
     /// Commands between what is the same in front and at the end have to be understood.
-    fn new(
+    pub fn new(
         recorded: &'a Commands<'a>,
         replayed: &'a Commands<'a>,
         prefix: usize,
@@ -172,19 +39,16 @@ impl<'a> Aligner<'a> {
         // Where replay stopped, the two are not the same, whatever else they are the same as.
         let most = mine.min(theirs).saturating_sub(prefix + usize::from(diverges));
         let suffix =
-            (1..=most).take_while(|back| recorded.same_bytes(mine - back, replayed, theirs - back)).last().unwrap_or(0);
+            (1..=most).take_while(|back| are_same(recorded, mine - back, replayed, theirs - back)).last().unwrap_or(0);
         (prefix..mine - suffix).try_for_each(|at| recorded.decode(at, Side::Recorded))?;
         (prefix..theirs - suffix).try_for_each(|at| replayed.decode(at, Side::Replayed))?;
-        let mut aligner = Self {
-            recorded,
-            replayed,
-            prefix,
-            suffix,
-            diverges,
-            ending,
-            pairs: vec![None; mine],
-            taken: vec![false; theirs],
-        };
+        let mut aligner =
+            Self { recorded, replayed, prefix, suffix, diverges, ending, pairs: Vec::new(), taken: Vec::new() };
+        if aligner.is_straight() {
+            return Ok(aligner);
+        }
+        aligner.pairs = vec![None; mine];
+        aligner.taken = vec![false; theirs];
         for at in 0..prefix.min(theirs) {
             aligner.pair(at, at, None);
         }
@@ -199,7 +63,30 @@ impl<'a> Aligner<'a> {
         self.taken[replayed] = true;
     }
 
-    fn rows(mut self) -> Vec<Row> {
+    /// Whether the two go side by side all the way, with one command changed at most: most are so.
+    fn is_straight(&self) -> bool {
+        let (mine, theirs) = (self.recorded.len(), self.replayed.len());
+        let same = self.prefix == mine && theirs >= mine;
+        let one_changed = self.diverges
+            && mine == theirs
+            && self.prefix + 1 + self.suffix == mine
+            && self.recorded.kind(self.prefix).modulo_eager() == self.replayed.kind(self.prefix).modulo_eager();
+        same || one_changed
+    }
+
+    fn straight_rows(&self) -> Vec<Row> {
+        let row = |at| Row { recorded: Some(at), replayed: Some(at), shape: None };
+        let mut rows: Vec<Row> = (0..self.recorded.len()).map(row).collect();
+        if let Some(changed) = rows.get_mut(self.prefix) {
+            changed.shape = Some(Shape::Changed);
+        }
+        rows
+    }
+
+    pub fn rows(mut self) -> Vec<Row> {
+        if self.is_straight() {
+            return self.straight_rows();
+        }
         self.pair_same();
         self.pair_moved();
         self.pair_within_gaps(identity, |_| usize::MAX);
@@ -405,6 +292,17 @@ impl Gap {
     }
 }
 
+/// Whether two commands as they came are plainly the same to replay.
+fn are_same(recorded: &Commands<'_>, at: usize, replayed: &Commands<'_>, their: usize) -> bool {
+    recorded.same_bytes(at, replayed, their)
+        || match (recorded.message(at), replayed.message(their)) {
+            (Some((kind, mine)), Some((their_kind, theirs))) => {
+                kind == their_kind && same_unless_uncompared(kind, mine, theirs, &mut false)
+            }
+            _ => false,
+        }
+}
+
 /// Longest common subsequence by token: pairs of places.
 fn equal_pairs(mine: &[u32], theirs: &[u32]) -> Vec<(usize, usize)> {
     capture_diff_slices(Algorithm::Myers, mine, theirs)
@@ -417,124 +315,4 @@ fn equal_pairs(mine: &[u32], theirs: &[u32]) -> Vec<(usize, usize)> {
         })
         .flatten()
         .collect()
-}
-
-/// Dense numbers for equal values on both sides.
-fn tokens(mine: impl Iterator<Item = u128>, theirs: impl Iterator<Item = u128>) -> (Vec<u32>, Vec<u32>) {
-    let mut numbers: HashMap<u128, u32> = HashMap::new();
-    let mut number = |value: u128| {
-        let next = u32::try_from(numbers.len()).expect("fewer than 2^32 commands");
-        *numbers.entry(value).or_insert(next)
-    };
-    (mine.map(&mut number).collect(), theirs.map(&mut number).collect())
-}
-
-/// Which fields of each kind are worth hashing: those that every command of a hand-written trace has.
-struct FieldMask {
-    left_out: HashMap<CommandKind, Vec<&'static str>>,
-}
-
-impl FieldMask {
-    fn of(replayed: &Commands<'_>) -> Self {
-        let mut left_out: HashMap<CommandKind, Vec<&'static str>> = HashMap::new();
-        for command in replayed.incomplete() {
-            let names = left_out.entry(command.kind.modulo_eager()).or_default();
-            for field in fields(command.kind).iter().filter(|field| command.leaves_out(field)) {
-                if !names.contains(&field.name) {
-                    names.push(field.name);
-                }
-            }
-        }
-        Self { left_out }
-    }
-
-    /// A hash of all that replay compares, but for completion ids.
-    fn content(&self, command: &Command) -> u128 {
-        let kind = command.kind.modulo_eager();
-        let left_out = self.left_out.get(&kind);
-        let mut hasher = SipHasher13::new();
-        (kind as u8).hash(&mut hasher);
-        for (field, value) in &command.fields {
-            if field.compared == Compared::Always && left_out.is_none_or(|names| !names.contains(&field.name)) {
-                field.tag.hash(&mut hasher);
-                hash_value(value, left_out.is_some(), &mut hasher);
-            }
-        }
-        hasher.finish128().as_u128()
-    }
-}
-
-fn hash_value(value: &FieldValue, loosely: bool, hasher: &mut SipHasher13) {
-    match value {
-        FieldValue::Text(text) => text.hash(hasher),
-        // Hand-written JSON stands for any notation of it.
-        FieldValue::Bytes(bytes) => match serde_json::from_slice::<serde_json::Value>(bytes) {
-            Ok(json) if loosely => hash_json(&json, hasher),
-            _ => bytes.hash(hasher),
-        },
-        FieldValue::Number(number) => number.hash(hasher),
-        FieldValue::Void => {}
-        FieldValue::Failure(failure) => {
-            failure.code.hash(hasher);
-            failure.message.hash(hasher);
-            hash_headers(&failure.metadata, hasher);
-        }
-        FieldValue::Headers(headers) => hash_headers(headers, hasher),
-        FieldValue::StateKeys(keys) => keys.keys.hash(hasher),
-        FieldValue::IdempotentRequest(target) => {
-            (&target.service_name, &target.service_key, &target.handler_name, &target.idempotency_key, &target.scope)
-                .hash(hasher);
-        }
-        FieldValue::Workflow(target) => (&target.workflow_name, &target.workflow_key, &target.scope).hash(hasher),
-    }
-}
-
-fn hash_headers(headers: &[crate::journal::command::Header], hasher: &mut SipHasher13) {
-    for header in headers {
-        (&header.key, &header.value).hash(hasher);
-    }
-}
-
-fn hash_json(json: &serde_json::Value, hasher: &mut SipHasher13) {
-    let mut sorted = json.clone();
-    sorted.sort_all_objects();
-    sorted.to_string().hash(hasher);
-}
-
-/// A hash of the thing a command works on; `None` for a command on nothing in particular.
-fn identity(command: &Command) -> Option<u128> {
-    let names: &[&str] = match command.kind.modulo_eager() {
-        CommandKind::Run | CommandKind::Sleep => &["name"],
-        CommandKind::GetLazyState | CommandKind::SetState | CommandKind::ClearState => &["key"],
-        CommandKind::GetPromise | CommandKind::PeekPromise | CommandKind::CompletePromise => &["key"],
-        CommandKind::Call | CommandKind::OneWayCall => &["service_name", "handler_name", "key"],
-        CommandKind::SendSignal => &["target_invocation_id", "idx", "signal_name"],
-        CommandKind::AttachInvocation | CommandKind::GetInvocationOutput => {
-            &["invocation_id", "idempotent_request_target", "workflow_target"]
-        }
-        CommandKind::CompleteAwakeable => &["awakeable_id"],
-        CommandKind::Input | CommandKind::ClearAllState | CommandKind::GetLazyStateKeys => &[],
-        // Whether a handler returned early or returned something else is told by what stands before it.
-        CommandKind::Output => return None,
-        CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => unreachable!("modulo_eager made it lazy"),
-    };
-    let mut hasher = SipHasher13::new();
-    (command.kind.modulo_eager() as u8).hash(&mut hasher);
-    for name in names {
-        match command.get(name) {
-            Some(value) => {
-                1u8.hash(&mut hasher);
-                hash_value(value, false, &mut hasher);
-            }
-            None => 0u8.hash(&mut hasher),
-        }
-    }
-    Some(hasher.finish128().as_u128())
-}
-
-fn same_kind(command: &Command) -> Option<u128> {
-    match command.kind.modulo_eager() {
-        CommandKind::Output => None,
-        kind => Some(EntryKind::Command(kind).code().into()),
-    }
 }
