@@ -3,13 +3,13 @@
 mod arn;
 mod envelope;
 
-use std::error::Error as _;
+use std::error::Error;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -81,7 +81,7 @@ impl Function {
         // Asked for here too, to say what is wrong with them before anything else is.
         credentials.provide_credentials().await.map_err(|error| match error {
             CredentialsError::CredentialsNotLoaded(_) => LambdaError::NoCredentials,
-            other => LambdaError::Credentials(DisplayErrorContext(other).to_string()),
+            other => LambdaError::Credentials(with_causes(&other)),
         })?;
         Ok(Self { arn, client: Client::new(&config), transport })
     }
@@ -140,16 +140,15 @@ fn refused(error: SdkError<InvokeError>) -> LambdaError {
             code: code.to_owned(),
             message: error.message().unwrap_or("without a word").to_owned(),
         },
-        None => {
-            let mut reason = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                reason = format!("{reason}: {cause}");
-                source = cause.source();
-            }
-            LambdaError::Unreachable(reason)
-        }
+        None => LambdaError::Unreachable(with_causes(&error)),
     }
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
 }
 
 /// What Lambda says of a function that threw, or ran out of time or memory.
