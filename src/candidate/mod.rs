@@ -1,11 +1,19 @@
 //! A live candidate: the only part that talks over the network. What is said is [`crate::replay`]'s.
 
+mod deployment;
 mod discovery;
 mod http;
 mod identity;
+mod invoke;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod live;
 
+pub use deployment::{Deployment, DeploymentError};
 pub use discovery::{Handler, Manifest, Service};
-pub use http::{Endpoint, HttpError, HttpVersion, Invoke, Transport};
+pub use http::{Endpoint, HttpError, HttpVersion, Transport};
 pub use identity::{Identity, IdentityError};
+pub use invoke::Invoke;
+#[cfg(feature = "lambda")]
+pub use lambda::{Arn, ArnError, Function, LambdaError};
 pub use live::{Live, LiveError, LiveOptions, check_live};
