@@ -162,7 +162,7 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
         writeln!(out, "  hint:  {}", brief(hint))?;
     }
     if let Some(rule) = rules::find(finding.rule).filter(|_| !later) {
-        write_wrapped("  next:  ", &rule.advice(), out)?;
+        write_wrapped("  next:  ", &words::advice(rule, finding, invocation), out)?;
         writeln!(out, "         {CYAN}rehearse explain {}{CYAN:#}", rule.id)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{brief, escaped, human};
 use crate::journal::InvocationInfo;
 use crate::report::{HandlerName, Invocation};
-use crate::rules::{Excuse, Finding};
+use crate::rules::{Cause, Excuse, Finding, Rule};
 
 /// Values are cut to this many characters where they share a line.
 const LONGEST_VALUE: usize = 60;
@@ -49,6 +49,18 @@ pub fn block(invocation: &Invocation) -> String {
     let mut plain = anstream::StripStream::new(Vec::new());
     human::write_findings(invocation, &mut plain).expect("a Vec takes everything");
     String::from_utf8(plain.into_inner()).expect("text goes in")
+}
+
+/// What to do about an invocation's first finding. Most of it is the rule's; which deployment it is about is not.
+pub fn advice(rule: &Rule, finding: &Finding, invocation: &Invocation) -> String {
+    let advice = rule.advice();
+    match &invocation.info.deployment {
+        // Code that differs from one replay to the next gets stuck where it is, too.
+        Some(deployment) if finding.cause != Cause::NonDeterminism && !advice.contains("drain") => {
+            format!("{advice}, or let {} drain first", brief(deployment))
+        }
+        _ => advice,
+    }
 }
 
 /// Why the policy lets a finding pass.

@@ -95,14 +95,14 @@ fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Marku
             @if !finding.changes.is_empty() { (changes(&finding.changes)) }
             @for hint in &finding.hints { p .hint { "Hint: " (Text(hint)) } }
             @if let (Some(cause), false) = (cause, later) { p { (cause) } }
-            @if let (Some(rule), false) = (rule, later) { (advice(rule)) }
+            @if let (Some(rule), false) = (rule, later) { (advice(rule, &words::advice(rule, finding, invocation))) }
         }
     }
 }
 
-fn advice(rule: &Rule) -> Markup {
+fn advice(rule: &Rule, advice: &str) -> Markup {
     html! {
-        details { summary { "What to do: " (rule.advice()) "." } pre .page { (rule.page()) } }
+        details { summary { "What to do: " (Text(advice)) "." } pre .page { (rule.page()) } }
     }
 }
 
