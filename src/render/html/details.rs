@@ -39,12 +39,16 @@ impl Details {
     }
 
     /// Keeps an invocation's page, and gives its number; `None` where there is no room left for it.
-    pub fn add(&mut self, page: &str) -> Option<usize> {
-        if page.len() > LONGEST || self.room.is_full() {
+    pub fn add(&mut self, page: impl FnOnce() -> String) -> Option<usize> {
+        if self.room.is_full() {
+            return None;
+        }
+        let page = page();
+        if page.len() > LONGEST {
             return None;
         }
         let mut blocks = Vec::new();
-        for block in split(page, "<table", "</table>") {
+        for block in split(&page, "<table", "</table>") {
             let mut lines = Vec::new();
             for line in split(block, "<tr", "</tr>") {
                 let pieces = split(line, "</code>", "<code>")
@@ -171,7 +175,7 @@ mod tests {
         };
         let pages = [of("1"), of("2"), of("&lt;3"), of("1"), "no markup".to_owned(), String::new()];
         let mut details = Details::new(Room::of(10_000));
-        let numbers: Vec<usize> = pages.iter().map(|page| details.add(page).unwrap()).collect();
+        let numbers: Vec<usize> = pages.iter().map(|page| details.add(|| page.clone()).unwrap()).collect();
         let data = read(&details);
         for (text, number) in pages.iter().zip(numbers) {
             assert_eq!(page(&data, number), *text);
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn nothing_ends_the_element() {
         let mut details = Details::new(Room::of(10_000));
-        details.add("</script><!--<script>\u{2028}\\\"").unwrap();
+        details.add(|| "</script><!--<script>\u{2028}\\\"".to_owned()).unwrap();
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -195,11 +199,11 @@ mod tests {
     #[test]
     fn the_room_is_kept() {
         let mut details = Details::new(Room::of(5_000));
-        let added = (0..1000).filter_map(|at| details.add(&format!("<code>{at}</code>{at}"))).count();
+        let added = (0..1000).filter_map(|at| details.add(|| format!("<code>{at}</code>{at}"))).count();
         assert!((50..1000).contains(&added), "{added}");
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
         assert!(out.len() < 5_500, "{}", out.len());
-        assert_eq!(Details::new(Room::of(1 << 30)).add(&"x".repeat(LONGEST + 1)), None);
+        assert_eq!(Details::new(Room::of(1 << 30)).add(|| "x".repeat(LONGEST + 1)), None);
     }
 }
