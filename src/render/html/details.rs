@@ -53,11 +53,11 @@ impl Details {
             for line in split(block, "<tr", "</tr>") {
                 let pieces = split(line, "</code>", "<code>")
                     .into_iter()
-                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.room, encode))
+                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.room, |piece| encode(piece)))
                     .collect();
-                lines.push(self.lines.number(pieces, &mut self.room, list));
+                lines.push(self.lines.number(pieces, &mut self.room, |numbers| list(numbers)));
             }
-            blocks.push(self.blocks.number(lines, &mut self.room, list));
+            blocks.push(self.blocks.number(lines, &mut self.room, |numbers| list(numbers)));
         }
         self.room.take(list(&blocks).len());
         self.pages.push(blocks);
@@ -109,11 +109,11 @@ impl<T: std::hash::Hash + Eq> Numbered<T> {
     }
 }
 
-fn encode(piece: &String) -> String {
-    serde_json::Value::from(piece.as_str()).to_string().replace('<', "\\u003c")
+fn encode(piece: &str) -> String {
+    serde_json::Value::from(piece).to_string().replace('<', "\\u003c")
 }
 
-fn list(numbers: &Vec<u32>) -> String {
+fn list(numbers: &[u32]) -> String {
     let mut text = String::from("[");
     for (at, number) in numbers.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
