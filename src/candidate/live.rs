@@ -10,7 +10,7 @@ use super::invoke::Invoke;
 use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
 use crate::journal::command::{Command, FieldValue, fields};
-use crate::journal::{CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
+use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
 use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
@@ -246,7 +246,7 @@ impl Live {
         let mut judged = if violates {
             judgement(Verdict::Failed, Some("the candidate calls it a violation of the protocol (RT0012)".to_owned()))
         } else {
-            judgement(Verdict::Mismatch, None)
+            judgement(Verdict::Mismatch, suspends(&stop).then(|| SUSPENDS.to_owned()))
         };
         let (trace, cause) = match traced {
             Some((trace, cause)) => {
@@ -339,6 +339,14 @@ fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
         version: subject.version,
     }
 }
+
+/// Whether the candidate did not fail on an added await, but suspended: only then it says what it waits for.
+fn suspends(stop: &Stop) -> bool {
+    matches!(stop, Stop::Await(added) if added.awaited != Await::default())
+}
+
+const SUSPENDS: &str = "this SDK raises no error here, it suspends: until what it awaits has completed, and for good if that is a run, which \
+                        does not run while replaying";
 
 /// The recorded command that is not replayed; `None` where the trace does not get there.
 fn place_of(stop: &Stop) -> Option<usize> {

@@ -322,3 +322,64 @@ impl CompletionIds {
         self.runs.iter().find(|(run, _)| *run == id).map(|(_, index)| *index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{EntryBuffer, NotificationKind};
+
+    const SLEEP: EntryKind = EntryKind::Command(CommandKind::Sleep);
+    const SLEPT: EntryKind = EntryKind::Notification(NotificationKind::Sleep);
+    const SET: EntryKind = EntryKind::Command(CommandKind::SetState);
+
+    fn entries(entries: &[(EntryKind, &[u8])]) -> EntryBuffer {
+        let mut buffer = EntryBuffer::default();
+        buffer.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for (kind, raw) in entries {
+            buffer.push(*kind, raw);
+        }
+        buffer
+    }
+
+    fn replay(recorded: &EntryBuffer, replayed: &EntryBuffer) -> (Stop, bool) {
+        let Lockstep { stop, timing_differs, .. } = replay_entries(recorded.view(), replayed.view()).unwrap();
+        (stop, timing_differs)
+    }
+
+    /// Entries of the same kinds and lengths are compared as bytes, all others one by one: the two say the same.
+    #[test]
+    fn entries_of_one_layout_replay_as_any_others() {
+        let set = |value: u8| [0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, value];
+        let recorded = entries(&[(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))]);
+        for (replayed, stop, timing) in [
+            (
+                [(SLEEP, &[0x08, 1][..]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))],
+                Stop::Frontier,
+                false,
+            ),
+            ([(SLEEP, &[0x08, 2]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))], Stop::Frontier, true),
+            (
+                [(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 9, 0x2a, 0]), (SET, &set(1)), (SET, &set(2))],
+                Stop::Frontier,
+                false,
+            ),
+            (
+                [(SLEEP, &[0x08, 2]), (SLEPT, &[0x08, 9, 0x2a, 0]), (SET, &set(3)), (SET, &set(2))],
+                Stop::Divergence(2),
+                true,
+            ),
+            (
+                [(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(1))],
+                Stop::Divergence(3),
+                false,
+            ),
+        ] {
+            let same_layout = entries(&replayed);
+            assert_eq!(replay(&recorded, &same_layout), (stop.clone(), timing), "{replayed:?}");
+            // One more result changes the layout, and nothing else.
+            let more: Vec<_> =
+                replayed[..2].iter().chain([&(SLEPT, &[0x08, 7][..])]).chain(&replayed[2..]).copied().collect();
+            assert_eq!(replay(&recorded, &entries(&more)), (stop, timing), "{replayed:?}");
+        }
+    }
+}

@@ -3,13 +3,13 @@
 mod arn;
 mod envelope;
 
-use std::error::Error as _;
+use std::error::Error;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -60,7 +60,7 @@ fn hint(code: &str) -> &'static str {
             ": it is throttled, also after a while; lower --concurrency, or raise the function's"
         }
         "RequestTooLargeException" | "RequestEntityTooLargeException" => {
-            ": Lambda takes 6 MB, a third of it for base64"
+            ": Lambda takes 6 MB, and base64 makes a journal a third longer"
         }
         "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" => {
             ": the AWS credentials are not, or not any more, valid"
@@ -81,7 +81,7 @@ impl Function {
         // Asked for here too, to say what is wrong with them before anything else is.
         credentials.provide_credentials().await.map_err(|error| match error {
             CredentialsError::CredentialsNotLoaded(_) => LambdaError::NoCredentials,
-            other => LambdaError::Credentials(DisplayErrorContext(other).to_string()),
+            other => LambdaError::Credentials(with_causes(&other)),
         })?;
         Ok(Self { arn, client: Client::new(&config), transport })
     }
@@ -140,24 +140,23 @@ fn refused(error: SdkError<InvokeError>) -> LambdaError {
             code: code.to_owned(),
             message: error.message().unwrap_or("without a word").to_owned(),
         },
-        None => {
-            let mut reason = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                reason = format!("{reason}: {cause}");
-                source = cause.source();
-            }
-            LambdaError::Unreachable(reason)
-        }
+        None => LambdaError::Unreachable(with_causes(&error)),
     }
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
 }
 
 /// What Lambda says of a function that threw, or ran out of time or memory.
 fn failure(payload: &[u8]) -> String {
     let said: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     match (said["errorType"].as_str(), said["errorMessage"].as_str()) {
-        (Some(ty), Some(message)) => format!("{ty}: {message}"),
-        (None, Some(message)) => message.to_owned(),
+        (Some(ty), Some(message)) => beginning(format!("{ty}: {message}").as_bytes()),
+        (None, Some(message)) => beginning(message.as_bytes()),
         _ => beginning(payload),
     }
 }

@@ -155,3 +155,52 @@ impl Alignment<'_> {
             .map_or(self.recorded.len(), |(_, place)| *place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::replay_entries;
+    use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+
+    const SET: CommandKind = CommandKind::SetState;
+
+    fn journal(commands: &[(CommandKind, &[u8])]) -> EntryBuffer {
+        let mut entries = EntryBuffer::default();
+        entries.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for (kind, raw) in commands {
+            entries.push(EntryKind::Command(*kind), raw);
+        }
+        entries
+    }
+
+    fn shapes(recorded: &[(CommandKind, &[u8])], replayed: &[(CommandKind, &[u8])]) -> Vec<Option<Shape>> {
+        let (recorded, replayed) = (journal(recorded), journal(replayed));
+        let stop = replay_entries(recorded.view(), replayed.view()).unwrap().stop;
+        let alignment = align(recorded.view(), Replayed::Entries(replayed.view()), &stop).unwrap();
+        alignment.rows.iter().map(|row| row.shape).collect()
+    }
+
+    /// One command changed between what is the same needs no alignment; where there is more to it, there is one.
+    #[test]
+    fn one_changed_command_is_told_with_and_without_alignment() {
+        let (a, b): (&[u8], &[u8]) = (&[0x0a, 0x01, b'a'], &[0x0a, 0x01, b'b']);
+        let now: &[u8] = &[0x08, 1];
+        let recorded = [(SET, a), (SET, b), (CommandKind::Sleep, now), (CommandKind::ClearState, b)];
+        let changed = [None, None, Some(Shape::Changed), None, None];
+        let replay = |second: (CommandKind, &'static [u8]), time: &'static [u8], last: &'static [u8]| {
+            shapes(
+                &recorded,
+                &[(SET, &[0x0a, 0x01, b'a']), second, (CommandKind::Sleep, time), (CommandKind::ClearState, last)],
+            )
+        };
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), changed);
+        // Another time behind it.
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 2], &[0x0a, 0x01, b'b']), changed);
+        // Another kind.
+        let replaced = [None, None, Some(Shape::Replaced), None, None];
+        assert_eq!(replay((CommandKind::ClearState, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), replaced);
+        // Two of them.
+        let two = [None, None, Some(Shape::Changed), None, Some(Shape::Changed)];
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'd']), two);
+    }
+}
