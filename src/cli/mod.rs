@@ -1,5 +1,8 @@
 //! Flags in, exit status out. The only part that knows of the environment, of terminals and of processes.
 
+mod access;
+mod apply;
+mod audit;
 mod check;
 mod completions;
 mod explain;
@@ -18,6 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::candidate::LiveError;
 use crate::check::Selection;
+use crate::cluster::apply_log::LogError;
+use crate::cluster::{AdminError, JournalsError};
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
 
@@ -43,6 +48,8 @@ enum Command {
     Check(check::Check),
     Trace(trace::Trace),
     Show(show::Show),
+    Audit(audit::Audit),
+    Apply(apply::Apply),
     Explain(explain::Explain),
     Init(init::Init),
     Completions(completions::Completions),
@@ -134,6 +141,14 @@ enum Failure {
     Output { to: String, source: std::io::Error },
     #[error(transparent)]
     Live(Box<LiveError>),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error(transparent)]
+    Journals(#[from] JournalsError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{0}")]
+    Stopped(String),
     #[error("could not start {0} threads: {1}")]
     Threads(u16, rayon::ThreadPoolBuildError),
 }
@@ -176,6 +191,8 @@ impl Cli {
             Command::Check(check) => check.run(&self.common),
             Command::Trace(trace) => trace.run(&self.common),
             Command::Show(show) => show.run(&self.common),
+            Command::Audit(audit) => audit.run(&self.common),
+            Command::Apply(apply) => apply.run(&self.common),
             Command::Explain(explain) => explain.run(&self.common),
             Command::Init(init) => init.run(),
             Command::Completions(completions) => completions.run(),

@@ -374,7 +374,7 @@ fn write_gate(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Text behind a label, broken at spaces, further lines under the first.
-fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     let indent = " ".repeat(label.width());
     let mut line = label.to_owned();
     for word in text.split(' ') {

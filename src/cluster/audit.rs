@@ -1,0 +1,209 @@
+//! What is stuck on a cluster, and why; read in a few queries.
+
+use serde::Deserialize;
+
+use super::admin::{Admin, AdminError, Deployment};
+use super::cause::{Cause, group};
+use super::deployments::{COUNTS, CountRow, Surveyed, survey};
+use super::sql::{any_of, quoted};
+use super::stuck::{EventRow, Stuck, StuckRow};
+use crate::check::Selection;
+
+/// Which invocations are looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    pub selection: Selection,
+    /// SQL from the command line, on columns of `sys_invocation`.
+    pub where_sql: Option<String>,
+}
+
+impl Scope {
+    /// A condition on `sys_invocation`.
+    pub fn sql(&self) -> String {
+        let of = |column: &str, values: &[String]| (!values.is_empty()).then(|| any_of(column, values));
+        let ids = &self.selection.invocations;
+        let conditions = [
+            (!ids.is_empty()).then(|| any_of("id", ids)),
+            of("target_service_name", &self.selection.services),
+            of("target_handler_name", &self.selection.handlers),
+            of("pinned_deployment_id", &self.selection.deployments),
+            of("status", &self.selection.statuses),
+            self.where_sql.as_ref().map(|sql| format!("({sql}\n)")),
+        ];
+        let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") }
+    }
+}
+
+/// Everything an audit found out about the cluster itself.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    pub admin_url: String,
+    pub server_version: String,
+    /// By the server's clock.
+    pub taken_at: String,
+    /// In the order of ids.
+    pub stuck: Vec<Stuck>,
+    pub causes: Vec<Cause>,
+    pub deployments: Vec<Surveyed>,
+    /// As the server lists them.
+    pub registered: Vec<Deployment>,
+}
+
+/// Stuck invocations asked for at once: a few kilobytes each.
+const PAGE: usize = 4000;
+
+const COLUMNS: &str = "i.id, i.target, i.target_service_name, i.target_service_key, i.target_handler_name, \
+    i.target_service_ty, i.status, i.pinned_deployment_id, i.pinned_service_protocol_version, i.journal_size, \
+    i.journal_commands_size, i.created_at, i.modified_at, i.invoked_by, i.invoked_by_target, i.retry_count, \
+    i.last_attempt_server, i.last_failure, i.last_failure_error_code, i.last_failure_related_command_index, \
+    i.last_failure_related_command_name, i.last_failure_related_command_type, i.completion_failure, \
+    i.journal_retention, e.after_journal_entry_index, e.appended_at, e.event_type, e.event_json";
+
+/// The latest event of each invocation.
+const LATEST_EVENTS: &str = "(select id, after_journal_entry_index, appended_at, event_type, event_json, \
+    row_number() over (partition by id order by appended_at desc) as latest from sys_journal_events)";
+
+/// What can be stuck. One in the middle of an attempt has failed before, so it has an event.
+const MAY_BE_STUCK: &str = "(i.status in ('backing-off', 'paused') \
+    or (i.status in ('running', 'ready') and e.event_type = 'TransientError') \
+    or (i.status = 'completed' and i.completion_failure like '[570%'))";
+
+impl Audit {
+    pub async fn take(admin: &Admin, scope: &Scope) -> Result<Self, AdminError> {
+        let server_version = admin.version().await?.version;
+        let taken_at = now(admin).await?;
+        let mut stuck = stuck(admin, scope).await?;
+        let registered = admin.deployments().await?;
+        // What memory forgot: the deployment's own SDK.
+        for one in &mut stuck {
+            let pinned =
+                registered.iter().find(|deployment| Some(deployment.id.as_str()) == one.info.deployment.as_deref());
+            one.sdk = one.sdk.take().or_else(|| pinned.and_then(|deployment| deployment.sdk_version.clone()));
+        }
+        let counts: Vec<CountRow> = admin.query_json(COUNTS).await?;
+        let deployments = survey(&registered, &admin.services().await?, &counts);
+        let causes = group(&stuck);
+        Ok(Self { admin_url: admin.url(), server_version, taken_at, stuck, causes, deployments, registered })
+    }
+
+    /// The cause of a stuck invocation, by its place.
+    pub fn causes_by_place(&self) -> Vec<&Cause> {
+        let mut by_place: Vec<Option<&Cause>> = vec![None; self.stuck.len()];
+        for cause in &self.causes {
+            for at in &cause.members {
+                by_place[*at] = Some(cause);
+            }
+        }
+        by_place.into_iter().map(|cause| cause.expect("every stuck invocation is in a group")).collect()
+    }
+
+    /// Hides what payloads may show through: messages of failures.
+    pub fn redact(&mut self) {
+        for stuck in &mut self.stuck {
+            stuck.cause.message = None;
+        }
+        for cause in &mut self.causes {
+            cause.message = None;
+            cause.shape = None;
+        }
+    }
+}
+
+/// The server's clock.
+async fn now(admin: &Admin) -> Result<String, AdminError> {
+    #[derive(Deserialize)]
+    struct Now {
+        now: String,
+    }
+    let rows: Vec<Now> = admin.query_json("select now() as now").await?;
+    let now = rows.into_iter().next().map(|row| row.now).unwrap_or_default();
+    // To the millisecond, as all other times.
+    Ok(now.get(..23).map_or_else(|| now.clone(), |millis| format!("{millis}Z")))
+}
+
+/// Every stuck invocation in scope, page by page in the order of ids.
+async fn stuck(admin: &Admin, scope: &Scope) -> Result<Vec<Stuck>, AdminError> {
+    #[derive(Deserialize)]
+    struct Joined {
+        #[serde(flatten)]
+        invocation: StuckRow,
+        #[serde(flatten)]
+        event: EventRow,
+    }
+    let limit = usize::try_from(scope.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let condition = scope.sql();
+    let mut found: Vec<Stuck> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let beyond = quoted(&after);
+        let sql = format!(
+            "select {COLUMNS} from (select * from sys_invocation where id > {beyond} and {condition}) i \
+             left join {LATEST_EVENTS} e on e.id = i.id and e.latest = 1 \
+             where {MAY_BE_STUCK} order by i.id limit {PAGE}"
+        );
+        let rows: Vec<Joined> = admin.query_json(&sql).await?;
+        let full = rows.len() == PAGE;
+        after = rows.last().map(|row| row.invocation.id.clone()).unwrap_or_default();
+        found.extend(rows.into_iter().filter_map(|row| Stuck::new(row.invocation, &row.event)));
+        if found.len() >= limit || !full {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+/// What is in flight on these deployments, in the order of ids, without what `left_out` says.
+pub async fn in_flight(
+    admin: &Admin,
+    deployments: &[String],
+    scope: &Scope,
+    left_out: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, AdminError> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: String,
+    }
+    const PAGE: usize = 50_000;
+    let (pinned, condition) = (any_of("pinned_deployment_id", deployments), scope.sql());
+    let limit = usize::try_from(scope.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let beyond = quoted(&after);
+        let rows: Vec<Id> = admin
+            .query_json(&format!(
+                "select id from sys_invocation where status != 'completed' and {pinned} and {condition} \
+                 and id > {beyond} order by id limit {PAGE}"
+            ))
+            .await?;
+        let full = rows.len() == PAGE;
+        after = rows.last().map(|row| row.id.clone()).unwrap_or_default();
+        found.extend(rows.into_iter().map(|row| row.id).filter(|id| !left_out(id)));
+        if found.len() >= limit || !full {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_selected_can_not_leave_its_quotes() {
+        let selection = Selection {
+            services: vec!["Order' or '1'='1".into(), "🙂\n".into()],
+            deployments: vec!["dp_1".into()],
+            ..Selection::default()
+        };
+        let scope = Scope { selection, where_sql: Some("retry_count > 3 -- or so".into()) };
+        assert_eq!(
+            scope.sql(),
+            "target_service_name in ('Order'' or ''1''=''1', '🙂\n') and pinned_deployment_id in ('dp_1') \
+             and (retry_count > 3 -- or so\n)"
+        );
+        assert_eq!(Scope::default().sql(), "true");
+    }
+}
