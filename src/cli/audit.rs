@@ -11,6 +11,7 @@ use super::live::{LiveFlags, WARNING, block_on, is_url};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Redact, Select, Status};
 use crate::candidate::Live;
+use crate::cluster::apply_log::{Log, beside};
 use crate::cluster::plan::{Plan, PlanCandidate, Setting};
 use crate::cluster::{
     Admin, Audit as Audited, AuditReport, CHUNK, Judged, JudgedOn, Matrix, Prefixes, Scope, endpoint, fetch, in_flight,
@@ -83,6 +84,9 @@ enum Format {
 
 impl Audit {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
+        if let Some(file) = &self.plan {
+            set_log_aside(file)?;
+        }
         let mut output = Output::open(self.output.output.as_deref(), common.color)?;
         let work = async {
             tokio::select! {
@@ -262,6 +266,25 @@ fn plan(report: &AuditReport, allow_restart: bool) -> Plan {
     };
     let causes = audit.causes_by_place();
     Plan::new(setting, &audit.stuck, &|at| causes[at].id.clone(), &report.matrix)
+}
+
+/// A plan that is half carried out is not overwritten: what was begun would be forgotten.
+fn set_log_aside(file: &Path) -> Result<(), Failure> {
+    let log = beside(file);
+    let history = Log::look_at(&log)?;
+    if history.is_unfinished() {
+        return Err(Failure::Usage(format!(
+            "{} is half carried out, as {} says: apply it again, or write the new plan to another file",
+            file.display(),
+            log.display()
+        )));
+    }
+    if history.is_empty() {
+        return Ok(());
+    }
+    let mut old = log.clone().into_os_string();
+    old.push(".old");
+    std::fs::rename(&log, &old).map_err(|source| Failure::Output { to: log.display().to_string(), source })
 }
 
 /// Whole or not at all: what is half written must not be applied.

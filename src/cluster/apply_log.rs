@@ -144,7 +144,7 @@ pub struct History {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error("could not write {0}: {1}")]
+    #[error("{0}: {1}")]
     Io(String, io::Error),
     #[error("{0}: line {1} is no line of a log: {2}")]
     Line(String, usize, serde_json::Error),
@@ -194,15 +194,19 @@ impl Log {
         Ok((Self { path: name, lines, _writer: writer }, history))
     }
 
-    /// Reads a log without taking it.
-    pub fn look(path: &Path, plan: &str) -> Result<History, LogError> {
+    /// Reads a log without taking it, whatever plan it belongs to.
+    pub fn look_at(path: &Path) -> Result<History, LogError> {
         let name = path.display().to_string();
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
-            Err(error) => return Err(LogError::Io(name, error)),
-        };
-        let history = parse(&text, &name)?.0;
+        match std::fs::read(path) {
+            Ok(text) => Ok(parse(&text, &name)?.0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
+            Err(error) => Err(LogError::Io(name, error)),
+        }
+    }
+
+    /// Reads this plan's log without taking it.
+    pub fn look(path: &Path, plan: &str) -> Result<History, LogError> {
+        let (history, name) = (Self::look_at(path)?, path.display().to_string());
         if history.plan.as_deref().is_some_and(|other| other != plan) {
             return Err(LogError::OtherPlan(name));
         }
@@ -284,6 +288,11 @@ impl History {
 
     pub fn is_empty(&self) -> bool {
         self.plan.is_none()
+    }
+
+    /// Whether something was begun and has not ended.
+    pub fn is_unfinished(&self) -> bool {
+        self.invocations.values().any(|past| past.ended.is_none())
     }
 }
 
