@@ -75,6 +75,8 @@ pub struct Applier<'a> {
 const SETTLE: Duration = Duration::from_secs(3);
 /// For how long a server that comes and goes is put up with, for one invocation.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// One that waits for its key for so long waits for another invocation.
+const QUEUED: Duration = Duration::from_secs(3);
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_secs(1);
 
@@ -178,7 +180,11 @@ impl Applier<'_> {
                 new_invocation.is_some()
             }
         };
-        if happened { self.did(action, past, act, new_invocation, true).await } else { Ok(past.open = None) }
+        if happened {
+            return self.did(action, past, act, new_invocation, true).await;
+        }
+        past.open = None;
+        Ok(())
     }
 
     async fn resume(&self, action: &Action, candidate: usize, past: &mut Past) -> Turn {
@@ -217,10 +223,13 @@ impl Applier<'_> {
             Ok(_) => {}
             Err(error) if error.is_passing() => return Err(error.into()),
             Err(error) => {
-                let after = look(self.admin, id).await?;
-                if after.as_ref().is_some_and(|after| after.is("paused") && after.modified_at == now.modified_at) {
+                let after = look(self.admin, id).await?.unwrap_or_default();
+                if after.is("paused") && after.modified_at == now.modified_at {
                     past.open = None;
                     return self.put_back(action, &now, past, error.to_string()).await;
+                }
+                if after.pinned_deployment_id.as_deref() != Some(&target.deployment) {
+                    return Ok((Outcome::Moved, moved_on(&after, true)));
                 }
             }
         }
@@ -349,6 +358,10 @@ impl Applier<'_> {
             let event = latest_event(self.admin, id).await?;
             if let Some(became) = became(before, now.as_ref(), event.as_ref()) {
                 return Ok(became);
+            }
+            let queued = now.as_ref().is_some_and(|now| matches!(now.status.as_str(), "pending" | "scheduled"));
+            if queued && begun.elapsed() > QUEUED {
+                return Ok((Outcome::Waiting, "for its turn: another one holds its key".to_owned()));
             }
             if begun.elapsed() > self.options.watch || self.stop.load(Ordering::Relaxed) {
                 let status = now.map(|now| now.status).unwrap_or_default();

@@ -61,6 +61,9 @@ impl FailureCause {
 
 const MISMATCH: &str = "RT0016";
 
+/// What a message says at its end is not told.
+const LONGEST_MESSAGE: usize = 4000;
+
 /// What `sys_invocation` says of one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -208,7 +211,7 @@ impl Told {
             let code = text("restate_doc_error_code").map(str::to_owned);
             FailureCause {
                 code: code.or_else(|| number("error_code").map(|code| code.to_string())),
-                message: text("error_message").map(str::to_owned),
+                message: text("error_message").map(|message| message.chars().take(LONGEST_MESSAGE).collect()),
                 step: step(number("related_command_index"), text("related_command_type"), text("related_command_name")),
             }
         });
@@ -262,7 +265,7 @@ impl StuckRow {
 fn message_of(failure: &str) -> Option<String> {
     let text = failure.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(failure, |(_, text)| text);
     let line = text.lines().next().unwrap_or_default().trim();
-    (!line.is_empty()).then(|| line.to_owned())
+    (!line.is_empty()).then(|| line.chars().take(LONGEST_MESSAGE).collect())
 }
 
 #[cfg(test)]

@@ -97,7 +97,6 @@ pub fn became(before: &Before, now: Option<&Standing>, event: Option<&EventRow>)
     }
     match now.status.as_str() {
         "suspended" => Some((Outcome::Waiting, "everything is replayed".to_owned())),
-        "pending" | "scheduled" => Some((Outcome::Waiting, "for its turn".to_owned())),
         "paused" if now.modified_at != before.modified_at => Some((Outcome::Failed, "it is paused again".to_owned())),
         _ => None,
     }

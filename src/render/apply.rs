@@ -3,20 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
-use super::human::{number_u64 as number, write_wrapped};
+use super::human::{BOLD, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
 use super::words::cut;
 use super::{brief, escaped};
 use crate::cluster::apply_log::Outcome;
 use crate::cluster::plan::{Action, Plan, Step};
 use crate::cluster::{Turn, Unfinished};
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
 /// A reason is shown up to here.
 const REASON: usize = 300;

@@ -3,22 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
-
-use super::human::write_wrapped;
+use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
 use super::words::{count, cut};
 use super::{brief, escaped};
 use crate::cluster::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, Surveyed};
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
-const CYAN: Style = AnsiColor::Cyan.on_default();
-
 /// A message is shown up to here.
 const MESSAGE: usize = 300;
+
+/// More causes than this are counted, but with -v.
+const CAUSES: usize = 40;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +25,8 @@ pub enum Detail {
 pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
     let audit = &report.audit;
     let rows = report.rows();
-    for (at, cause) in audit.causes.iter().enumerate() {
+    let shown = if detail == Detail::Full { audit.causes.len() } else { CAUSES };
+    for (at, cause) in audit.causes.iter().enumerate().take(shown) {
         write_cause(at + 1, cause, report, out)?;
         write_cells(&rows[at], report, out)?;
         if detail == Detail::Full {
@@ -40,6 +35,11 @@ pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) ->
             }
         }
         writeln!(out)?;
+    }
+    if audit.causes.len() > shown {
+        let more: u64 = audit.causes[shown..].iter().map(|cause| cause.count).sum();
+        let causes = number((audit.causes.len() - shown) as u64);
+        writeln!(out, "and {causes} causes more, with {} (-v shows them)\n", count(more, "invocation"))?;
     }
     for row in &rows[audit.causes.len()..] {
         if let RowOf::InFlight { deployment, service, handler } = &row.of {
@@ -233,5 +233,3 @@ pub fn ago(since: Option<&str>, now: &str) -> Option<String> {
         _ => format!("{} days", seconds / 86_400),
     })
 }
-
-use super::human::number_u64 as number;

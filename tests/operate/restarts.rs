@@ -11,6 +11,8 @@ pub fn stage(server: &Server) {
     anew(server);
     repointed(server);
     overtaken(server);
+    failing(server);
+    interrupted(server);
 }
 
 /// Stuck ones of a deployment with this code, declined.
@@ -142,5 +144,52 @@ fn overtaken(server: &Server) {
     std::fs::write(&other, evil).unwrap();
     let run = rehearse(&["apply", other.to_str().unwrap(), "--admin", &admin, "--yes"]).expect(2);
     assert!(run.stderr.contains("no invocation id"), "{}", run.stderr);
-    drop(command(&[]));
+}
+
+/// A candidate that replays everything and fails all the same: the first failure is enough.
+fn failing(server: &Server) {
+    let (deployment, ids) = stuck(server, 2300..2305);
+    let no_fix = serve(&Code::new(&["declined"]));
+    server.register(&no_fix);
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
+    rehearse(&["audit", &admin, "--against", &no_fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let apply = ["apply", plan_name, "--admin", &admin, "--yes", "--parallel", "1"];
+    let run = rehearse(&apply).expect(1);
+    assert!(run.stdout.contains("1 failed, 4 not begun"), "{}", run.stdout);
+    assert!(run.stdout.contains("RT0007 at command 3 (charge): card 2300 declined"), "{}", run.stdout);
+    let run = rehearse(&[&apply[..], &["--max-failures", "9"]].concat()).expect(1);
+    assert!(run.stdout.contains("5 failed"), "{}", run.stdout);
+    let _ = ids;
+}
+
+/// Ctrl-C: what is under way is ended, nothing stays paused, and the next run does the rest.
+fn interrupted(server: &Server) {
+    let (deployment, ids) = stuck(server, 2400..2460);
+    let fix = serve(&Code::new(&[]));
+    server.register(&fix);
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
+    rehearse(&["audit", &admin, "--against", &fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let apply = ["apply", plan_name, "--admin", &admin, "--yes", "--parallel", "2"];
+    let child = command(&apply).spawn().unwrap();
+    let log = folder.path().join("plan.json.log");
+    server.until("some are done", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log.matches("\"ended\"").count() > 3).then_some(())
+    });
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("interrupted") && said.contains("not begun"), "{said}");
+    let paused = format!("pinned_deployment_id = '{deployment}' and status = 'paused'");
+    assert_eq!(count(server, &paused), 0, "nothing stays paused");
+    rehearse(&apply).expect(0);
+    for id in &ids {
+        let done = format!("id = '{id}' and completion_result = 'success'");
+        server.until("it completes", || (count(server, &done) == 1).then_some(()));
+    }
 }
