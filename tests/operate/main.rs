@@ -2,6 +2,7 @@
 //! in the middle, cut off, restarted.
 //!
 //! One server, one stage after the other: each registers deployments of its own, and looks at what is pinned to those.
+//! `REHEARSE_OPERATE=killed,faults` runs just these.
 
 mod faults;
 mod killed;
@@ -28,10 +29,20 @@ fn an_operators_day() {
         ("RESTATE_DEFAULT_RETRY_POLICY__EXPONENTIATION_FACTOR", "5"),
     ];
     let Some(mut server) = Server::start_with("operate", &settings) else { return };
-    thousand::stage(&server);
-    killed::stage(&server);
-    restarts::stage(&server);
-    faults::stage(&mut server);
+    let wanted =
+        |stage: &str| std::env::var("REHEARSE_OPERATE").map_or(true, |only| only.split(',').any(|one| one == stage));
+    if wanted("thousand") {
+        thousand::stage(&server);
+    }
+    if wanted("killed") {
+        killed::stage(&server);
+    }
+    if wanted("restarts") {
+        restarts::stage(&server);
+    }
+    if wanted("faults") {
+        faults::stage(&mut server);
+    }
 }
 
 /// A run of the binary.
