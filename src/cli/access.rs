@@ -1,5 +1,7 @@
 //! How a cluster's admin API is reached, as flags; shared by the commands that need it.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::Failure;
@@ -12,11 +14,23 @@ pub struct AccessFlags {
     /// A bearer token for the admin API
     #[arg(long, env = "RESTATE_AUTH_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// Seconds that the server may be silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    admin_timeout: u64,
+    /// Seconds for which to try again what fails in passing, as while the server restarts
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    retry_for: u64,
 }
 
 impl AccessFlags {
     pub async fn connect(&self, url: &str) -> Result<Admin, Failure> {
-        let access = Access { token: self.token.clone(), ..Access::default() };
+        // A second name for the token, for where RESTATE_AUTH_TOKEN is another's.
+        let token = std::env::var("REHEARSE_TOKEN").ok().filter(|token| !token.is_empty());
+        let access = Access {
+            token: token.or_else(|| self.token.clone()),
+            timeout: Duration::from_secs(self.admin_timeout),
+            patience: Duration::from_secs(self.retry_for),
+        };
         Ok(Admin::connect(url, access).await?)
     }
 }

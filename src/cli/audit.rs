@@ -14,8 +14,8 @@ use crate::candidate::Live;
 use crate::cluster::apply_log::{Log, beside};
 use crate::cluster::plan::{Plan, PlanCandidate, Setting};
 use crate::cluster::{
-    Admin, Audit as Audited, AuditReport, CHUNK, Judged, JudgedOn, Matrix, Prefixes, Scope, endpoint, fetch, in_flight,
-    judge_on, same_endpoint,
+    Admin, Audit as Audited, AuditReport, CHUNK, Chosen, Judged, JudgedOn, Matrix, Prefixes, endpoint, fetch,
+    in_flight, judge_on, same_endpoint,
 };
 use crate::render::{Detail, write_audit, write_audit_json};
 
@@ -58,7 +58,7 @@ pub struct Audit {
     stuck_only: bool,
     /// Only invocations for which this holds: SQL on columns of sys_invocation, sent as it is
     #[arg(long = "where", value_name = "SQL")]
-    where_sql: Option<String>,
+    condition: Option<String>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -91,7 +91,7 @@ impl Audit {
         let work = async {
             tokio::select! {
                 report = self.audit() => report,
-                _ = tokio::signal::ctrl_c() => Err(Failure::Stopped("interrupted; nothing was changed".to_owned())),
+                _ = tokio::signal::ctrl_c() => Err(Failure::InterruptedBefore("all was checked; nothing was changed")),
             }
         };
         let mut report = block_on(work)??;
@@ -136,8 +136,8 @@ impl Audit {
 
     async fn audit(&self) -> Result<AuditReport, Failure> {
         let admin = self.access.connect(&self.admin).await?;
-        let scope = Scope { selection: self.select.selection(), where_sql: self.where_sql.clone() };
-        let audit = Audited::take(&admin, &scope).await?;
+        let chosen = Chosen { selection: self.select.selection(), condition: self.condition.clone() };
+        let audit = Audited::take(&admin, &chosen).await?;
         tracing::info!(stuck = audit.stuck.len(), causes = audit.causes.len(), "read");
         let mut lives = Vec::new();
         let mut candidates = Vec::new();
@@ -149,7 +149,7 @@ impl Audit {
         let matrix = Matrix::new(lives.len());
         let mut report = AuditReport { audit, candidates, matrix };
         if !lives.is_empty() {
-            self.check(&admin, &scope, &lives, &mut report).await?;
+            self.check(&admin, &chosen, &lives, &mut report).await?;
         }
         Ok(report)
     }
@@ -188,7 +188,7 @@ impl Audit {
     async fn check(
         &self,
         admin: &Admin,
-        scope: &Scope,
+        chosen: &Chosen,
         lives: &[Live],
         report: &mut AuditReport,
     ) -> Result<(), Failure> {
@@ -196,17 +196,17 @@ impl Audit {
             report.audit.stuck.iter().enumerate().map(|(at, stuck)| (stuck.id.clone(), at)).collect();
         let mut todo: Vec<String> = stuck.keys().cloned().collect();
         if !self.stuck_only {
-            let selected = &scope.selection.deployments;
+            let selected = &chosen.selection.deployments;
             let pinned = report.audit.stuck.iter().filter_map(|stuck| stuck.deployment().map(str::to_owned));
             let deployments: BTreeSet<String> =
                 if selected.is_empty() { pinned.collect() } else { selected.iter().cloned().collect() };
             let deployments: Vec<String> = deployments.into_iter().collect();
-            todo.extend(in_flight(admin, &deployments, scope, |id| stuck.contains_key(id)).await?);
+            todo.extend(in_flight(admin, &deployments, chosen, |id| stuck.contains_key(id)).await?);
         }
         let bar = progress((todo.len() * lives.len()) as u64);
         for chunk in todo.chunks(CHUNK) {
-            let fetched = fetch(admin, chunk).await?;
-            warn(&fetched.corpus.problems);
+            let (corpus, ids) = fetch(admin, chunk).await?;
+            warn(&corpus.problems);
             let (audit, matrix) = (&mut report.audit, &mut report.matrix);
             let wanted: BTreeSet<&str> = chunk
                 .iter()
@@ -217,7 +217,7 @@ impl Audit {
                 if self.plan.is_some() && wanted.contains(id) { Prefixes::Wanted } else { Prefixes::Unwanted }
             };
             let mut seen = BTreeSet::new();
-            judge_on(lives, (&fetched.corpus, &fetched.ids), prefixes, |one| {
+            judge_on(lives, (&corpus, &ids), prefixes, |one| {
                 bar.inc(1);
                 seen.insert(one.id.clone());
                 match stuck.get(&one.id) {

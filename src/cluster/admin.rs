@@ -290,12 +290,56 @@ impl Admin {
         self.request(Method::DELETE, path)
     }
 
+    /// Does again what failed in passing, while there is patience. What is done must bear being done twice.
+    pub async fn tried<T>(&self, go: impl AsyncFnMut() -> Result<T, AdminError>) -> Result<T, AdminError> {
+        self.tried_if(|_| true, go).await
+    }
+
+    async fn tried_if<T>(
+        &self,
+        harmless: impl Fn(&AdminError) -> bool,
+        mut go: impl AsyncFnMut() -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
+        let mut patience = Patience::new(self);
+        loop {
+            match go().await {
+                Err(error) if harmless(&error) => patience.wait(error).await?,
+                done => return done,
+            }
+        }
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> Request<'_> {
         let mut url = self.base.clone();
         let path: String = path.iter().map(|part| format!("/{}", segment(part))).collect();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let idempotent = method == Method::GET;
         Request { admin: self, method, url, accept: "application/json", body: None, idempotent, query: false }
+    }
+}
+
+/// How long something may go on failing.
+#[derive(Debug)]
+pub struct Patience {
+    limit: Duration,
+    begun: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub fn new(admin: &Admin) -> Self {
+        Self { limit: admin.access.patience, begun: Instant::now(), pause: FIRST_PAUSE }
+    }
+
+    /// Waits a little, longer each time; gives the error back when it is not passing, or there is no patience left.
+    pub async fn wait(&mut self, error: AdminError) -> Result<(), AdminError> {
+        if !error.is_passing() || self.begun.elapsed() + self.pause > self.limit {
+            return Err(error);
+        }
+        tracing::info!(%error, "trying again");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
     }
 }
 
@@ -367,21 +411,8 @@ impl Request<'_> {
         format!("{} {path}", self.method)
     }
 
-    async fn tried<T>(&self, mut go: impl AsyncFnMut() -> Result<T, AdminError>) -> Result<T, AdminError> {
-        let begun = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match go().await {
-                Err(error) if error.is_passing() && (self.idempotent || error.is_before_sending()) => error,
-                done => return done,
-            };
-            if begun.elapsed() + pause > self.admin.access.patience {
-                return Err(error);
-            }
-            tracing::info!(%error, "trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+    async fn tried<T>(&self, go: impl AsyncFnMut() -> Result<T, AdminError>) -> Result<T, AdminError> {
+        self.admin.tried_if(|error| self.idempotent || error.is_before_sending(), go).await
     }
 
     async fn begin(&self) -> Result<Download, AdminError> {
@@ -493,5 +524,15 @@ impl Download {
     pub async fn next(&mut self) -> Result<Option<Bytes>, AdminError> {
         let chunk = self.response.chunk().await;
         chunk.map_err(|error| broken(self.request.clone(), self.timeout, &error))
+    }
+
+    /// The answer ended, and what was in it had not.
+    pub fn cut_off(&self) -> AdminError {
+        AdminError::Cut { request: self.request.clone(), reason: "its stream does not say that it ends".to_owned() }
+    }
+
+    /// What is in the answer is not what it should be.
+    pub fn malformed(&self, reason: &dyn std::fmt::Display) -> AdminError {
+        AdminError::Answer { request: self.request.clone(), reason: reason.to_string() }
     }
 }

@@ -50,8 +50,9 @@ pub enum Unfinished {
 impl Unfinished {
     fn is_passing(&self) -> bool {
         match self {
-            Self::Admin(error) | Self::Journals(JournalsError::Admin(error)) => error.is_passing(),
-            _ => false,
+            Self::Admin(error) => error.is_passing(),
+            Self::Journals(error) => error.is_passing(),
+            Self::Log(_) | Self::Waiting(_) | Self::NotBegun(_) => false,
         }
     }
 }
@@ -336,8 +337,8 @@ impl Applier<'_> {
 
     /// The journal as it is now, on the candidate: how many entries it replays, or why it does not.
     async fn check_again(&self, id: &str, target: &Target) -> Result<Result<u64, String>, Unfinished> {
-        let fetched = fetch(self.admin, &[id.to_owned()]).await?;
-        let journal = Journals::new(&fetched.corpus, &fetched.ids).next();
+        let (corpus, ids) = fetch(self.admin, &[id.to_owned()]).await?;
+        let journal = Journals::new(&corpus, &ids).next();
         let Some((_, _, Ok(journal))) = journal else {
             return Ok(Err("its journal has changed, and can not be read any more".to_owned()));
         };

@@ -4,36 +4,10 @@ use serde::Deserialize;
 
 use super::admin::{Admin, AdminError, Deployment};
 use super::cause::{Cause, group};
+use super::chosen::Chosen;
 use super::deployments::{COUNTS, CountRow, Surveyed, survey};
 use super::sql::{any_of, quoted};
 use super::stuck::{EventRow, Stuck, StuckRow};
-use crate::check::Selection;
-
-/// Which invocations are looked at.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    pub selection: Selection,
-    /// SQL from the command line, on columns of `sys_invocation`.
-    pub where_sql: Option<String>,
-}
-
-impl Scope {
-    /// A condition on `sys_invocation`.
-    pub fn sql(&self) -> String {
-        let of = |column: &str, values: &[String]| (!values.is_empty()).then(|| any_of(column, values));
-        let ids = &self.selection.invocations;
-        let conditions = [
-            (!ids.is_empty()).then(|| any_of("id", ids)),
-            of("target_service_name", &self.selection.services),
-            of("target_handler_name", &self.selection.handlers),
-            of("pinned_deployment_id", &self.selection.deployments),
-            of("status", &self.selection.statuses),
-            self.where_sql.as_ref().map(|sql| format!("({sql}\n)")),
-        ];
-        let conditions: Vec<String> = conditions.into_iter().flatten().collect();
-        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") }
-    }
-}
 
 /// Everything an audit found out about the cluster itself.
 #[derive(Clone, Debug)]
@@ -70,10 +44,10 @@ const MAY_BE_STUCK: &str = "(i.status in ('backing-off', 'paused') \
     or (i.status = 'completed' and i.completion_failure like '[570%'))";
 
 impl Audit {
-    pub async fn take(admin: &Admin, scope: &Scope) -> Result<Self, AdminError> {
+    pub async fn take(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
         let server_version = admin.version().await?.version;
         let taken_at = now(admin).await?;
-        let mut stuck = stuck(admin, scope).await?;
+        let mut stuck = stuck(admin, chosen).await?;
         let registered = admin.deployments().await?;
         // What memory forgot: the deployment's own SDK.
         for one in &mut stuck {
@@ -122,8 +96,8 @@ async fn now(admin: &Admin) -> Result<String, AdminError> {
     Ok(now.get(..23).map_or_else(|| now.clone(), |millis| format!("{millis}Z")))
 }
 
-/// Every stuck invocation in scope, page by page in the order of ids.
-async fn stuck(admin: &Admin, scope: &Scope) -> Result<Vec<Stuck>, AdminError> {
+/// Every stuck invocation that is chosen, page by page in the order of ids.
+async fn stuck(admin: &Admin, chosen: &Chosen) -> Result<Vec<Stuck>, AdminError> {
     #[derive(Deserialize)]
     struct Joined {
         #[serde(flatten)]
@@ -131,8 +105,8 @@ async fn stuck(admin: &Admin, scope: &Scope) -> Result<Vec<Stuck>, AdminError> {
         #[serde(flatten)]
         event: EventRow,
     }
-    let limit = usize::try_from(scope.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-    let condition = scope.sql();
+    let limit = usize::try_from(chosen.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let condition = chosen.sql().unwrap_or_else(|| "true".to_owned());
     let mut found: Vec<Stuck> = Vec::new();
     let mut after = String::new();
     loop {
@@ -157,7 +131,7 @@ async fn stuck(admin: &Admin, scope: &Scope) -> Result<Vec<Stuck>, AdminError> {
 pub async fn in_flight(
     admin: &Admin,
     deployments: &[String],
-    scope: &Scope,
+    chosen: &Chosen,
     left_out: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, AdminError> {
     #[derive(Deserialize)]
@@ -165,8 +139,9 @@ pub async fn in_flight(
         id: String,
     }
     const PAGE: usize = 50_000;
-    let (pinned, condition) = (any_of("pinned_deployment_id", deployments), scope.sql());
-    let limit = usize::try_from(scope.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let (pinned, condition) =
+        (any_of("pinned_deployment_id", deployments), chosen.sql().unwrap_or_else(|| "true".to_owned()));
+    let limit = usize::try_from(chosen.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
@@ -184,26 +159,5 @@ pub async fn in_flight(
             found.truncate(limit);
             return Ok(found);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_selected_can_not_leave_its_quotes() {
-        let selection = Selection {
-            services: vec!["Order' or '1'='1".into(), "🙂\n".into()],
-            deployments: vec!["dp_1".into()],
-            ..Selection::default()
-        };
-        let scope = Scope { selection, where_sql: Some("retry_count > 3 -- or so".into()) };
-        assert_eq!(
-            scope.sql(),
-            "target_service_name in ('Order'' or ''1''=''1', '🙂\n') and pinned_deployment_id in ('dp_1') \
-             and (retry_count > 3 -- or so\n)"
-        );
-        assert_eq!(Scope::default().sql(), "true");
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::admin::{Admin, AdminError};
-use super::audit::{Scope, in_flight};
+use super::audit::in_flight;
+use super::chosen::Chosen;
 use super::journals::{JournalsError, fetch};
 use super::judge::{CHUNK, Prefixes, judge_on};
 use super::matrix::Judged;
@@ -25,14 +26,14 @@ pub async fn check_all(
     live: &Live,
     mut seen: impl FnMut(),
 ) -> Result<Repoint, JournalsError> {
-    let ids = in_flight(admin, &[deployment.to_owned()], &Scope::default(), |_| false).await?;
+    let ids = in_flight(admin, &[deployment.to_owned()], &Chosen::default(), |_| false).await?;
     let mut found = Repoint::default();
     for chunk in ids.chunks(CHUNK) {
-        let fetched = fetch(admin, chunk).await?;
+        let (corpus, ids) = fetch(admin, chunk).await?;
         let mut left: BTreeSet<&str> = chunk.iter().map(String::as_str).collect();
         judge_on(
             std::slice::from_ref(live),
-            (&fetched.corpus, &fetched.ids),
+            (&corpus, &ids),
             |_| Prefixes::Unwanted,
             |one| {
                 seen();

@@ -99,6 +99,11 @@ impl IdOrder {
         })
     }
 
+    /// Which partition the invocation belongs to, for an id in Restate's form.
+    pub fn partition_key(self) -> u64 {
+        u64::from(self.0[0]) << 32 | u64::from(self.0[1])
+    }
+
     /// The id itself, for one in Restate's form.
     pub(crate) fn id(self) -> Option<InvocationId> {
         if self.other_place().is_some() {

@@ -15,6 +15,6 @@ pub mod readable;
 
 pub use corpus::{Corpus, Task, open};
 pub use ids::Ids;
-pub use input::{Input, Lost, Problem, SourceError};
+pub use input::{Input, Lost, Problem, SourceError, Spooled};
 pub use journals::Journals;
-pub use loader::{Loaded, Loader};
+pub use loader::{INCOMPLETE, Loaded, Loader};

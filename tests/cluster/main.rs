@@ -1,5 +1,6 @@
 //! A real Restate server, with real services in this process, as an operator has it.
 
+mod cost;
 #[allow(dead_code, reason = "each part of the suite uses its own")]
 mod server;
 #[allow(dead_code, reason = "closures are another suite's matter")]

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 /// A server; it ends, and its data with it, when this is dropped.
 pub struct Server {
     child: Child,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// What goes away with the server.
+    _temporary: Option<tempfile::TempDir>,
     ports: [u16; 3],
     environment: Vec<(String, String)>,
     runtime: tokio::runtime::Runtime,
@@ -49,6 +51,14 @@ impl Server {
 
     /// With settings of the server's own, `RESTATE_…`.
     pub fn start_with(suite: &str, environment: &[(&str, &str)]) -> Option<Self> {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut server = Self::start_in(suite, temporary.path(), environment)?;
+        server._temporary = Some(temporary);
+        Some(server)
+    }
+
+    /// On data that stays.
+    pub fn start_in(suite: &str, folder: &Path, environment: &[(&str, &str)]) -> Option<Self> {
         let program = match program() {
             Ok(program) => program,
             Err(missing) => {
@@ -57,18 +67,26 @@ impl Server {
                 return None;
             }
         };
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.to_owned();
         let ports = [free_port(), free_port(), free_port()];
         let environment: Vec<(String, String)> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let child = spawn(&program, folder.path(), ports, &environment);
+        let child = spawn(&program, &folder, ports, &environment);
         let client = |port: u16| {
             let access = Access { patience: Duration::from_secs(30), ..Access::default() };
             Admin::new(&format!("http://127.0.0.1:{port}"), access).unwrap()
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut server =
-            Self { child, folder, ports, environment, runtime, admin: client(ports[0]), ingress: client(ports[1]) };
+        let mut server = Self {
+            child,
+            folder,
+            _temporary: None,
+            ports,
+            environment,
+            runtime,
+            admin: client(ports[0]),
+            ingress: client(ports[1]),
+        };
         server.wait_until_ready();
         Some(server)
     }
@@ -91,7 +109,7 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill();
         let program = program().unwrap();
-        self.child = spawn(&program, self.folder.path(), self.ports, &self.environment);
+        self.child = spawn(&program, &self.folder, self.ports, &self.environment);
         self.wait_until_ready();
     }
 
@@ -121,7 +139,7 @@ impl Server {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

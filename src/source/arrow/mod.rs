@@ -6,6 +6,7 @@
 //! nested, view-typed batches) goes through arrow-rs into the form that it does know ([`convert`]).
 
 mod convert;
+mod feed;
 mod kinds;
 mod layout;
 mod pieces;
@@ -13,7 +14,9 @@ mod segment;
 mod slab;
 mod write;
 
-pub use convert::{Converted, convert};
+pub use convert::{BadRow, Converted, convert, convert_batch};
+pub use feed::Feed;
+pub use layout::INFO_COLUMNS;
 pub use pieces::{BrokenBatch, Piece, Pieces};
 pub use segment::{ArrowError, Cut, Opened, Segment, Store};
 pub use slab::Slab;

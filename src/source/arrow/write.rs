@@ -93,7 +93,7 @@ impl<W: Write> ArrowWriter<W> {
 
     /// Adds a row. `info` is ignored by a file without such columns.
     pub fn push(&mut self, row: RowRef<'_>, info: Option<&InvocationInfo>) -> Result<(), WriteError> {
-        let begins = self.ids.last().is_none_or(|last| last != row.id);
+        let begins = self.begins(row.id);
         if begins {
             self.ids.push(row.id.to_owned());
         }
@@ -122,7 +122,18 @@ impl<W: Write> ArrowWriter<W> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), WriteError> {
+    /// Whether a row of this journal would be the first in a run of its rows.
+    pub fn begins(&self, id: &str) -> bool {
+        self.ids.last().is_none_or(|last| last != id)
+    }
+
+    /// Where rows go once their batch is full, or [`Self::flush`] is called.
+    pub fn sink_mut(&mut self) -> &mut W {
+        self.writer.get_mut()
+    }
+
+    /// Writes what there is as a batch.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
         if self.keys.is_empty() {
             return Ok(());
         }
