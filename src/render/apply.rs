@@ -11,6 +11,7 @@ use super::{brief, escaped};
 use crate::cluster::apply_log::Outcome;
 use crate::cluster::plan::{Action, Plan, Step};
 use crate::cluster::{Turn, Unfinished};
+use crate::journal::InvocationInfo;
 
 /// A reason is shown up to here.
 const REASON: usize = 300;
@@ -20,22 +21,31 @@ pub fn write_intent(plan: &Plan, to: &dyn Fn(usize) -> String, out: &mut dyn Wri
     let mut steps: BTreeMap<(String, String), u64> = BTreeMap::new();
     for action in plan.todo() {
         let what = match &action.step {
-            Step::Resume { candidate } => format!("resume on {}", to(*candidate)),
-            Step::Restart { candidate, kill_first: true, .. } => format!("kill, and start anew on {}", to(*candidate)),
-            Step::Restart { candidate, .. } => format!("start anew on {}", to(*candidate)),
+            Step::Resume { candidate } => format!("to resume on {}", to(*candidate)),
+            Step::Restart { candidate, kill_first: true, .. } => {
+                format!("to kill, and start anew on {}", to(*candidate))
+            }
+            Step::Restart { candidate, .. } => format!("to start anew on {}", to(*candidate)),
             Step::Leave => continue,
         };
+        let what = format!("{} {what}", handler_of(action));
         *steps.entry((what, action.cause.clone())).or_default() += 1;
     }
     writeln!(out, "{BOLD}On {}{BOLD:#}, by a plan of {}:", brief(&plan.admin_url), brief(&plan.made_at))?;
     for ((what, cause), n) in &steps {
-        writeln!(out, "  {} to {}  {DIM}cause {}{DIM:#}", number(*n), brief(what), brief(cause))?;
+        writeln!(out, "  {} {}  {DIM}cause {}{DIM:#}", number(*n), brief(what), brief(cause))?;
     }
     let left = plan.actions.len() as u64 - plan.todo().count() as u64;
     if left > 0 {
         writeln!(out, "  {} to be left as they are", number(left))?;
     }
     Ok(())
+}
+
+/// `Order/process`
+fn handler_of(action: &Action) -> String {
+    let info = InvocationInfo { target: action.target.clone(), ..InvocationInfo::default() };
+    info.service_and_handler().map(|(service, handler)| format!("{service}/{handler}")).unwrap_or_default()
 }
 
 /// Every action, one after the other.

@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
 use super::words::{count, cut};
 use super::{brief, escaped};
+use crate::cluster::plan::quoted;
 use crate::cluster::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, Surveyed};
+use crate::report::Verdict;
 
 /// A message is shown up to here.
-const MESSAGE: usize = 300;
+const MESSAGE: usize = 600;
 
 /// More causes than this are counted, but with -v.
 const CAUSES: usize = 40;
@@ -28,7 +30,7 @@ pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) ->
     let shown = if detail == Detail::Full { audit.causes.len() } else { CAUSES };
     for (at, cause) in audit.causes.iter().enumerate().take(shown) {
         write_cause(at + 1, cause, report, out)?;
-        write_cells(&rows[at], report, out)?;
+        write_cells(&rows[at], Some(cause), report, out)?;
         if detail == Detail::Full {
             for member in &cause.members {
                 write_member(&audit.stuck[*member], report, out)?;
@@ -45,7 +47,7 @@ pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) ->
         if let RowOf::InFlight { deployment, service, handler } = &row.of {
             let name = brief(&format!("{service}/{handler}")).into_owned();
             writeln!(out, "{BOLD}{}{BOLD:#} in flight on {}, not stuck: {name}", number(row.count), brief(deployment))?;
-            write_cells(row, report, out)?;
+            write_cells(row, None, report, out)?;
             writeln!(out)?;
         }
     }
@@ -70,7 +72,9 @@ fn write_cause(place: usize, cause: &Cause, report: &AuditReport, out: &mut dyn 
     }
     let mut where_to = tally(&cause.statuses);
     if !cause.deployments.is_empty() {
-        where_to.push_str(&format!(", pinned to {}", tally_behind(&cause.deployments)));
+        let alone = cause.deployments.keys().next().filter(|_| cause.deployments.len() == 1);
+        let pinned = alone.map_or_else(|| tally_behind(&cause.deployments), |id| brief(id).into_owned());
+        where_to.push_str(&format!(", pinned to {pinned}"));
     }
     if !cause.sdks.is_empty() {
         let sdks: Vec<String> = cause.sdks.iter().map(|sdk| brief(sdk).into_owned()).collect();
@@ -102,8 +106,8 @@ fn at_step(step: &FailingStep) -> String {
     said
 }
 
-fn write_cells(row: &Row, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
-    for (cell, candidate) in row.cells.iter().zip(&report.candidates) {
+fn write_cells(row: &Row, cause: Option<&Cause>, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+    for (at, (cell, candidate)) in row.cells.iter().zip(&report.candidates).enumerate() {
         let name = match &candidate.deployment {
             Some(id) => format!("{} ({})", brief(&candidate.url), brief(id)),
             None => brief(&candidate.url).into_owned(),
@@ -115,8 +119,23 @@ fn write_cells(row: &Row, report: &AuditReport, out: &mut dyn Write) -> io::Resu
         for (reason, n) in &cell.reasons {
             write_wrapped("      ", &format!("{} {}", number(*n), cut(&escaped(reason), MESSAGE)), out)?;
         }
+        if let Some(id) = cause.and_then(|cause| first_against(cause, at, report)) {
+            let (admin, url) = (quoted(&report.audit.admin_url), quoted(&candidate.url));
+            let id = quoted(id);
+            let line = format!("rehearse check {admin} --invocation {id} --against {url}");
+            writeln!(out, "      why: {CYAN}{}{CYAN:#}", escaped(&line))?;
+        }
     }
     Ok(())
+}
+
+/// One of a cause that a candidate does not replay.
+fn first_against<'r>(cause: &Cause, candidate: usize, report: &'r AuditReport) -> Option<&'r str> {
+    let ids = cause.members.iter().map(|at| report.audit.stuck[*at].id.as_str());
+    ids.into_iter().find(|id| {
+        let judged = report.matrix.of(id).and_then(|checked| checked.verdicts.get(candidate));
+        judged.is_some_and(|judged| matches!(judged.verdict, Verdict::Mismatch | Verdict::Failed))
+    })
 }
 
 /// `9 would resume, 3 mismatch`.

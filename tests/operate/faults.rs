@@ -21,9 +21,8 @@ pub fn stage(server: &mut Server) {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("plan.json");
     let plan_name = plan.to_str().unwrap();
-    let (url, plan_to) = (proxy.url.clone(), plan_name.to_owned());
-    let audit = move || {
-        let arguments = ["audit", &url, "--against", &fix, "--deployment", &deployment, "--plan", &plan_to];
+    let audit = || {
+        let arguments = ["audit", &proxy.url, "--against", &fix, "--deployment", &deployment, "--plan", plan_name];
         rehearse(&[&arguments[..], &["--format", "json"]].concat())
     };
     let found = |report: &Value| {
@@ -51,6 +50,22 @@ pub fn stage(server: &mut Server) {
         running.join().unwrap()
     });
     assert_eq!(found(&cut.expect(0).json()), whole, "what was cut off is asked for again");
+
+    // For good: said so in time, and no plan is written.
+    std::fs::remove_file(&plan).unwrap();
+    let impatient = || {
+        let arguments = ["audit", &proxy.url, "--against", &fix, "--plan", plan_name];
+        rehearse(&[&arguments[..], &["--retry-for", "1", "--admin-timeout", "2"]].concat())
+    };
+    proxy.cut_after(20_000);
+    let run = impatient().expect(2);
+    assert!(run.stderr.contains("cut off") && run.stdout.is_empty(), "{}", run.stderr);
+    proxy.cut_after(0);
+    proxy.delay(Duration::from_secs(30));
+    let run = impatient().expect(2);
+    assert!(run.stderr.contains("nothing comes from the server for 2 s"), "{}", run.stderr);
+    proxy.delay(Duration::ZERO);
+    assert!(!plan.exists(), "no plan without an audit");
 
     // Restarted in the middle of an audit, which is made to last.
     proxy.delay(Duration::from_millis(200));

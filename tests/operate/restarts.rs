@@ -13,6 +13,7 @@ pub fn stage(server: &Server) {
     overtaken(server);
     failing(server);
     interrupted(server);
+    by_hand(server);
 }
 
 /// Stuck ones of a deployment with this code, declined.
@@ -188,6 +189,36 @@ fn interrupted(server: &Server) {
     let paused = format!("pinned_deployment_id = '{deployment}' and status = 'paused'");
     assert_eq!(count(server, &paused), 0, "nothing stays paused");
     rehearse(&apply).expect(0);
+    for id in &ids {
+        let done = format!("id = '{id}' and completion_result = 'success'");
+        server.until("it completes", || (count(server, &done) == 1).then_some(()));
+    }
+}
+
+/// The plan's command lines do what `apply` does, with Restate's own command line.
+fn by_hand(server: &Server) {
+    let (deployment, ids) = stuck(server, 2500..2503);
+    let fix = serve(&Code::new(&[]));
+    server.register(&fix);
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
+    rehearse(&["audit", &admin, "--against", &fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let plan = read(&plan);
+    let lines = plan["actions"].as_array().unwrap().iter().flat_map(|action| action["cli"].as_array().unwrap());
+    let script: Vec<&str> = lines.map(|line| line.as_str().unwrap()).collect();
+    let programs =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/record/node_modules/@restatedev/restate-linux-x64/bin");
+    let output = std::process::Command::new("sh")
+        .args(["-ec", &script.join("\n")])
+        .env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap()))
+        .env("RESTATE_ADMIN_URL", &admin)
+        .env("RESTATE_CLI_CONFIG_HOME", folder.path())
+        .env("DO_NOT_TRACK", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
     for id in &ids {
         let done = format!("id = '{id}' and completion_result = 'success'");
         server.until("it completes", || (count(server, &done) == 1).then_some(()));
