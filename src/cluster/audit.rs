@@ -1,5 +1,7 @@
 //! What is stuck on a cluster, and why; read in a few queries.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::admin::{Admin, AdminError, Deployment};
@@ -25,23 +27,22 @@ pub struct Audit {
 }
 
 /// Stuck invocations asked for at once: a few kilobytes each.
-const PAGE: usize = 4000;
+const PAGE: usize = 500;
+/// Latest events asked for at once: with a stack trace each. Ids in a list are looked up, not scanned for.
+const EVENTS: usize = 100;
 
-const COLUMNS: &str = "i.id, i.target, i.target_service_name, i.target_service_key, i.target_handler_name, \
-    i.target_service_ty, i.status, i.pinned_deployment_id, i.pinned_service_protocol_version, i.journal_size, \
-    i.journal_commands_size, i.created_at, i.modified_at, i.invoked_by, i.invoked_by_target, i.retry_count, \
-    i.last_attempt_server, i.last_failure, i.last_failure_error_code, i.last_failure_related_command_index, \
-    i.last_failure_related_command_name, i.last_failure_related_command_type, i.completion_failure, \
-    i.journal_retention, e.after_journal_entry_index, e.appended_at, e.event_type, e.event_json";
-
-/// The latest event of each invocation.
-const LATEST_EVENTS: &str = "(select id, after_journal_entry_index, appended_at, event_type, event_json, \
-    row_number() over (partition by id order by appended_at desc) as latest from sys_journal_events)";
+const COLUMNS: &str = "id, target, target_service_name, target_service_key, target_handler_name, target_service_ty, \
+    status, pinned_deployment_id, pinned_service_protocol_version, journal_size, journal_commands_size, created_at, \
+    modified_at, invoked_by, invoked_by_target, retry_count, last_attempt_server, \
+    substr(last_failure, 1, 8000) as last_failure, last_failure_error_code, last_failure_related_command_index, \
+    last_failure_related_command_name, last_failure_related_command_type, \
+    substr(completion_failure, 1, 8000) as completion_failure, journal_retention";
 
 /// What can be stuck. One in the middle of an attempt has failed before, so it has an event.
-const MAY_BE_STUCK: &str = "(i.status in ('backing-off', 'paused') \
-    or (i.status in ('running', 'ready') and e.event_type = 'TransientError') \
-    or (i.status = 'completed' and i.completion_failure like '[570%'))";
+const MAY_BE_STUCK: &str = "(status in ('backing-off', 'paused') \
+    or (status = 'completed' and completion_failure like '[570%') \
+    or (status in ('running', 'ready') \
+        and id in (select id from sys_journal_events where event_type = 'TransientError')))";
 
 impl Audit {
     pub async fn take(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
@@ -98,33 +99,51 @@ async fn now(admin: &Admin) -> Result<String, AdminError> {
 
 /// Every stuck invocation that is chosen, page by page in the order of ids.
 async fn stuck(admin: &Admin, chosen: &Chosen) -> Result<Vec<Stuck>, AdminError> {
-    #[derive(Deserialize)]
-    struct Joined {
-        #[serde(flatten)]
-        invocation: StuckRow,
-        #[serde(flatten)]
-        event: EventRow,
-    }
     let limit = usize::try_from(chosen.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let condition = chosen.sql().unwrap_or_else(|| "true".to_owned());
     let mut found: Vec<Stuck> = Vec::new();
     let mut after = String::new();
     loop {
-        let beyond = quoted(&after);
         let sql = format!(
-            "select {COLUMNS} from (select * from sys_invocation where id > {beyond} and {condition}) i \
-             left join {LATEST_EVENTS} e on e.id = i.id and e.latest = 1 \
-             where {MAY_BE_STUCK} order by i.id limit {PAGE}"
+            "select {COLUMNS} from sys_invocation where {MAY_BE_STUCK} and {condition} and id > {} \
+             order by id limit {PAGE}",
+            quoted(&after)
         );
-        let rows: Vec<Joined> = admin.query_json(&sql).await?;
+        let rows: Vec<StuckRow> = admin.query_json(&sql).await?;
         let full = rows.len() == PAGE;
-        after = rows.last().map(|row| row.invocation.id.clone()).unwrap_or_default();
-        found.extend(rows.into_iter().filter_map(|row| Stuck::new(row.invocation, &row.event)));
+        after = rows.last().map(|row| row.id.clone()).unwrap_or_default();
+        let mut events = latest_events(admin, &rows).await?;
+        found.extend(rows.into_iter().filter_map(|row| {
+            let event = events.remove(&row.id).unwrap_or_default();
+            Stuck::new(row, &event)
+        }));
         if found.len() >= limit || !full {
             found.truncate(limit);
             return Ok(found);
         }
     }
+}
+
+/// The latest event of each, by id.
+async fn latest_events(admin: &Admin, rows: &[StuckRow]) -> Result<BTreeMap<String, EventRow>, AdminError> {
+    #[derive(Deserialize)]
+    struct Of {
+        id: String,
+        #[serde(flatten)]
+        event: EventRow,
+    }
+    let mut events = BTreeMap::new();
+    for rows in rows.chunks(EVENTS) {
+        let ids = any_of("id", rows.iter().map(|row| &row.id));
+        let sql = format!(
+            "select id, after_journal_entry_index, appended_at, event_type, event_json from \
+             (select *, row_number() over (partition by id order by appended_at desc) as latest \
+              from sys_journal_events where {ids}) where latest = 1"
+        );
+        let found: Vec<Of> = admin.query_json(&sql).await?;
+        events.extend(found.into_iter().map(|row| (row.id, row.event)));
+    }
+    Ok(events)
 }
 
 /// What is in flight on these deployments, in the order of ids, without what `left_out` says.

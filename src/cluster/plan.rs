@@ -299,3 +299,119 @@ pub fn quoted(word: &str) -> String {
     }
     format!("'{}'", word.replace('\'', "'\\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::matrix::{Judged, Prefix};
+    use crate::cluster::stuck::FailureCause;
+    use crate::journal::InvocationInfo;
+
+    const ID: &str = "inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT";
+
+    fn stuck(status: StuckStatus) -> Stuck {
+        Stuck {
+            id: ID.into(),
+            info: InvocationInfo { target: Some("Order/it's/process".into()), ..InvocationInfo::default() },
+            status,
+            cause: FailureCause::default(),
+            since: None,
+            journal_size: 9,
+            commands: 6,
+            modified_at: None,
+            invoked_by: Some("service".into()),
+            invoked_by_target: Some("Shop/open".into()),
+            sdk: None,
+            journal_stays: true,
+        }
+    }
+
+    fn judged(verdict: Verdict) -> Judged {
+        let rule = (verdict == Verdict::Mismatch).then_some(("run-renamed", 3));
+        Judged { verdict, rule, reason: None }
+    }
+
+    /// A plan for one, with two candidates: the second is not registered.
+    fn planned(status: StuckStatus, verdicts: [Verdict; 2], prefix: Option<Prefix>, allow_restart: bool) -> Plan {
+        let mut matrix = Matrix::new(2);
+        for (at, verdict) in verdicts.into_iter().enumerate() {
+            matrix.add_stuck(ID, at, judged(verdict), prefix.filter(|_| at == 1));
+        }
+        let candidate = |url: &str, deployment: Option<&str>| PlanCandidate {
+            url: url.into(),
+            deployment: deployment.map(str::to_owned),
+            sdk: String::new(),
+        };
+        let setting = Setting {
+            admin_url: "http://admin:9070",
+            server_version: "1.7.12",
+            now: "2026-11-24T22:29:15.785Z",
+            candidates: vec![candidate("http://a", Some("dp_1a")), candidate("http://b/it's", None)],
+            allow_restart,
+        };
+        Plan::new(setting, &[stuck(status)], &|_| "cause".into(), &matrix)
+    }
+
+    #[test]
+    fn the_first_candidate_that_replays_it_is_the_one() {
+        use Verdict::{Compatible, Inconclusive, Mismatch};
+        let plan = planned(StuckStatus::BackingOff, [Compatible, Compatible], None, false);
+        assert_eq!(plan.actions[0].step, Step::Resume { candidate: 0 });
+        assert_eq!(plan.actions[0].cli.len(), 2);
+        let plan = planned(StuckStatus::Paused, [Mismatch, Compatible], None, false);
+        assert_eq!(plan.actions[0].step, Step::Resume { candidate: 1 });
+        let register = r"restate --yes deployments register 'http://b/it'\''s'   # its id is $DEPLOYMENT";
+        let resume = format!("restate --yes invocations resume --deployment \"$DEPLOYMENT\" {ID}");
+        assert_eq!(plan.actions[0].cli, [register, &resume], "what is paused is not paused again");
+        let plan = planned(StuckStatus::BackingOff, [Mismatch, Inconclusive], None, true);
+        assert_eq!(plan.actions[0].step, Step::Leave);
+        assert!(
+            plan.actions[0].reason.starts_with("dp_1a: mismatch, run-renamed at command 3; http://b/it's: inconcl")
+        );
+        assert_eq!(plan.summary, BTreeMap::from([("leave".into(), 1), ("restart".into(), 0), ("resume".into(), 0)]));
+    }
+
+    #[test]
+    fn what_can_not_be_resumed_starts_anew_only_where_that_is_allowed() {
+        use Verdict::{Compatible, Mismatch};
+        let prefix = Some(Prefix { from: 4, commands: 3 });
+        let plan = planned(StuckStatus::BackingOff, [Mismatch, Mismatch], prefix, false);
+        assert_eq!(plan.actions[0].step, Step::Leave);
+        assert!(plan.actions[0].reason.contains("--allow-restart"), "{}", plan.actions[0].reason);
+        let plan = planned(StuckStatus::BackingOff, [Mismatch, Mismatch], prefix, true);
+        assert_eq!(plan.actions[0].step, Step::Restart { candidate: 1, from: 4, commands: 3, kill_first: true });
+        assert!(
+            plan.actions[0].reason.contains("Shop/open which called it sees it fail"),
+            "{}",
+            plan.actions[0].reason
+        );
+        let restart = format!(
+            "curl -X PATCH 'http://admin:9070/invocations/{ID}/restart-as-new?from=4&deployment='\"$DEPLOYMENT\""
+        );
+        assert_eq!(plan.actions[0].cli[1..], [format!("restate --yes invocations kill {ID}"), restart]);
+        // What has ended is not resumed, though all of it is replayed, and needs no killing.
+        let plan = planned(StuckStatus::Failed, [Compatible, Compatible], prefix, true);
+        assert_eq!(plan.actions[0].step, Step::Restart { candidate: 1, from: 4, commands: 3, kill_first: false });
+    }
+
+    #[test]
+    fn a_plan_is_read_back_and_what_is_no_plan_is_refused() {
+        let plan = planned(StuckStatus::BackingOff, [Verdict::Compatible; 2], None, false);
+        let text = serde_json::to_string(&plan).unwrap();
+        let again = Plan::read(text.as_bytes()).unwrap();
+        assert_eq!((&again, again.fingerprint()), (&plan, plan.fingerprint()));
+        for (from, to, error) in [
+            (ID, "inv_1/../../deployments", "no invocation id"),
+            ("\"candidate\":0", "\"candidate\":2", "no candidate 2"),
+            ("dp_1a", "dp_1/x?force=true", "no deployment id"),
+            ("\"schema_version\":1", "\"schema_version\":2", "schema version 2"),
+            ("\"action\":\"resume\"", "\"action\":\"delete\"", "no plan of rehearse"),
+        ] {
+            let refused = Plan::read(text.replace(from, to).as_bytes()).unwrap_err().to_string();
+            assert!(refused.contains(error), "{refused}");
+        }
+        let action = &text[text.find("[{\"invocation").unwrap() + 1..text.len() - 2];
+        let twice = text.replace(action, &format!("{action},{action}"));
+        assert!(Plan::read(twice.as_bytes()).unwrap_err().to_string().contains("occurs twice"));
+    }
+}

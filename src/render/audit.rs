@@ -7,7 +7,7 @@ use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, wr
 use super::words::{count, cut};
 use super::{brief, escaped};
 use crate::cluster::plan::quoted;
-use crate::cluster::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, Surveyed};
+use crate::cluster::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, StuckStatus, Surveyed};
 use crate::report::Verdict;
 
 /// A message is shown up to here.
@@ -107,12 +107,14 @@ fn at_step(step: &FailingStep) -> String {
 }
 
 fn write_cells(row: &Row, cause: Option<&Cause>, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+    // What has ended can be started anew at most.
+    let over = cause.is_some_and(|cause| cause.statuses.contains_key(StuckStatus::Failed.name()));
     for (at, (cell, candidate)) in row.cells.iter().zip(&report.candidates).enumerate() {
         let name = match &candidate.deployment {
             Some(id) => format!("{} ({})", brief(&candidate.url), brief(id)),
             None => brief(&candidate.url).into_owned(),
         };
-        writeln!(out, "   {CYAN}on {name}{CYAN:#}: {}", fares(cell))?;
+        writeln!(out, "   {CYAN}on {name}{CYAN:#}: {}", fares(cell, over))?;
         for (rule, n) in &cell.rules {
             writeln!(out, "      {} {}", number(*n), brief(rule))?;
         }
@@ -139,9 +141,9 @@ fn first_against<'r>(cause: &Cause, candidate: usize, report: &'r AuditReport) -
 }
 
 /// `9 would resume, 3 mismatch`.
-fn fares(cell: &Cell) -> String {
+fn fares(cell: &Cell, over: bool) -> String {
     let parts = [
-        (cell.compatible, GREEN, "would resume"),
+        (cell.compatible, GREEN, if over { "would replay" } else { "would resume" }),
         (cell.mismatch, RED, "mismatch"),
         (cell.failed, RED, "would fail"),
         (cell.inconclusive, YELLOW, "inconclusive"),

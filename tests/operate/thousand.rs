@@ -88,6 +88,9 @@ pub fn stage(server: &Server) {
     assert_eq!((&of(&dp_one)["removable"], &of(&dp_fix)["removable"]), (&json!(false), &json!(true)));
     assert_eq!(of(&dp_rebased)["latest_for"], json!(["Bill", "Order"]));
 
+    selected(&admin);
+    draining(&admin, &dp_two, &fix, &rebased);
+
     // The plan, and what it must not touch.
     let plan = read(&plan_file);
     valid("plan.v1.json", &plan);
@@ -159,4 +162,34 @@ pub fn stage(server: &Server) {
     }
     let again = rehearse(&["apply", plan_name, "--admin", &admin, "--yes"]).expect(0);
     assert!(again.stdout.contains("completed"), "a plan that is done is done: {}", again.stdout);
+}
+
+/// Selection goes to the server, and can not leave its quotes.
+fn selected(admin: &str) {
+    let stuck = |flags: &[&str]| {
+        let run = rehearse(&[&["audit", admin, "--format", "json"], flags].concat());
+        assert!(run.status < 2, "{}", run.stderr);
+        run.json()["summary"]["stuck"].as_u64().unwrap()
+    };
+    assert_eq!(stuck(&["--handler", "ship", "--limit", "7"]), 7);
+    assert_eq!(stuck(&["--status", "paused"]), 250);
+    assert_eq!(stuck(&["--where", "target_service_key like '%drop table%' -- or so"]), 57 + 50 + 36);
+    assert_eq!(stuck(&["--service", "Bill' or 'a' = 'a"]), 0);
+    assert_eq!(stuck(&["--invocation", "no such id"]), 0);
+    let refused = rehearse(&["audit", admin, "--where", "nope = 1"]).expect(2);
+    assert!(refused.stderr.contains("No field named nope"), "{}", refused.stderr);
+}
+
+/// Failing on a deployment that drains: the new code does not replay all of it, the rebased fix does; in one command.
+fn draining(admin: &str, deployment: &str, fix: &str, rebased: &str) {
+    let arguments = ["audit", admin, "--deployment", deployment, "--against", fix, "--against", rebased, "--redact"];
+    let run = rehearse(&arguments).expect(1);
+    for line in ["175 would resume", "100 would resume, 150 mismatch", "200 would resume, 50 mismatch"] {
+        assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
+    }
+    assert!(!run.stdout.contains("ledger shard"), "messages are hidden: {}", run.stdout);
+    // What it names as the way to see why shows why.
+    let why = run.stdout.lines().find_map(|line| line.trim().strip_prefix("why: rehearse ")).unwrap();
+    let run = rehearse(&why.split(' ').collect::<Vec<_>>()).expect(1);
+    assert!(run.stdout.contains("state-value-changed at command 2"), "{}", run.stdout);
 }
