@@ -44,7 +44,7 @@ pub fn stage(server: &mut Server) {
 
     proxy.cut_after(20_000);
     let cut = std::thread::scope(|scope| {
-        let running = scope.spawn(&audit);
+        let running = scope.spawn(audit);
         std::thread::sleep(Duration::from_secs(2));
         proxy.cut_after(0);
         running.join().unwrap()
@@ -70,7 +70,7 @@ pub fn stage(server: &mut Server) {
     // Restarted in the middle of an audit, which is made to last.
     proxy.delay(Duration::from_millis(200));
     let restarted = std::thread::scope(|scope| {
-        let running = scope.spawn(&audit);
+        let running = scope.spawn(audit);
         std::thread::sleep(Duration::from_millis(900));
         server.restart();
         proxy.delay(Duration::ZERO);
