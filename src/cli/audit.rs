@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::access::AccessFlags;
-use super::live::{LiveFlags, WARNING, block_on, is_url};
+use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Redact, Select, Status};
-use crate::candidate::Live;
+use crate::candidate::{Deployment, Live};
 use crate::cluster::apply_log::{Log, beside};
 use crate::cluster::plan::{Plan, PlanCandidate, Setting};
 use crate::cluster::{
@@ -44,7 +44,7 @@ pub struct Audit {
     /// The admin API of the cluster
     #[arg(value_name = "ADMIN-URL")]
     admin: String,
-    /// A candidate: its URL, or the id of a registered deployment; the first that replays an invocation is planned for it
+    /// A candidate: its URL or ARN, or the id of a registered deployment; the first that replays an invocation is planned for it
     #[arg(long, value_name = "CANDIDATE")]
     against: Vec<String>,
     /// Write down what to do about each stuck invocation
@@ -159,10 +159,10 @@ impl Audit {
         let by_id = audit.registered.iter().find(|deployment| deployment.id == against);
         let url = match by_id {
             Some(deployment) => endpoint(deployment),
-            None if is_url(against) => against,
+            None if Deployment::is_named_by(against) => against,
             None => {
                 return Err(Failure::Usage(format!(
-                    "--against {against}: neither a URL nor a deployment that is registered there"
+                    "--against {against}: neither URL nor ARN, nor a deployment that is registered there"
                 )));
             }
         };

@@ -8,7 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
-use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
+use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
 /// How to speak to a live candidate
@@ -38,17 +38,24 @@ pub struct LiveFlags {
 /// What every use of a live candidate has to say.
 pub const WARNING: &str = "\
 A live candidate is replayed for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code
-outside of ctx.run does, as on any retry. Use an instance that takes no traffic.";
+outside of ctx.run does, as on any retry. Use an instance that takes no traffic.
+
+Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE,
+AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and so on; the region is the ARN's.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
         LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
     }
 
-    /// Discovers the deployment at `url`.
-    pub async fn discover(&self, url: &str, options: LiveOptions) -> Result<Live, Failure> {
-        let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
-        Live::discover(endpoint, options).await.map_err(|error| Failure::Live(Box::new(error)))
+    /// Discovers the deployment of this URL or ARN.
+    pub async fn discover(&self, name: &str, options: LiveOptions) -> Result<Live, Failure> {
+        if self.http1 && !name.starts_with("http") {
+            return Err(Failure::Usage(format!("--http1.1 is for URLs, and {name} is none")));
+        }
+        let deployment = Deployment::new(name, self.transport()?).await;
+        let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
+        Live::discover(deployment, options).await.map_err(|error| Failure::Live(Box::new(error)))
     }
 
     fn transport(&self) -> Result<Transport, Failure> {
@@ -85,7 +92,7 @@ impl LiveFlags {
     }
 }
 
-/// Whether this names a deployment rather than a file.
+/// Whether this names something on the network rather than a file.
 pub fn is_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }

@@ -238,7 +238,10 @@ fn traces(names: &[OsString]) -> Result<Vec<Input>, Failure> {
 
 fn add_input(inputs: &mut Vec<Input>, name: &OsString) -> Result<(), Failure> {
     if name.to_string_lossy().starts_with("arn:") {
-        return Err(Failure::Usage(format!("{}: Lambda functions are not spoken to", name.display())));
+        return Err(Failure::Usage(format!(
+            "{}: neither journals nor traces are read from a Lambda function",
+            name.display()
+        )));
     }
     let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };
     if input == Input::Stdin && inputs.contains(&input) {
