@@ -8,6 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
+use super::access::is_admin_api;
 use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
@@ -48,7 +49,14 @@ impl LiveFlags {
     /// Discovers the deployment at `url`.
     pub async fn discover(&self, url: &str, options: LiveOptions) -> Result<Live, Failure> {
         let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
-        Live::discover(endpoint, options).await.map_err(|error| Failure::Live(Box::new(error)))
+        match Live::discover(endpoint, options).await {
+            Err(_) if is_admin_api(url).await => Err(Failure::Usage(format!(
+                "{url} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
+                 journals are what comes from the admin API"
+            ))),
+            Err(error) => Err(Failure::Live(Box::new(error))),
+            Ok(live) => Ok(live),
+        }
     }
 
     fn transport(&self) -> Result<Transport, Failure> {

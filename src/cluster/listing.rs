@@ -16,8 +16,9 @@ use crate::source::arrow::Feed;
 #[derive(Clone, Copy, Debug)]
 pub struct Listed {
     pub id: IdOrder,
-    /// How many entries its journal had when it was listed.
-    pub entries: u32,
+    /// How many entries its journal had when it was listed. The server does not say of what has not begun (scheduled, or
+    /// behind another of the same key), whose journal is its input.
+    pub entries: Option<u32>,
     /// Into `kinds`.
     kind: u32,
     /// Where its key lies in `keys`.
@@ -32,7 +33,12 @@ impl Listed {
     }
 }
 
-/// Sorted by id.
+/// In the order in which the server stores them, as far as that is known.
+fn as_stored(id: IdOrder) -> (u64, IdOrder) {
+    (id.partition_key(), id)
+}
+
+/// In the order of [`as_stored`].
 #[derive(Debug, Default)]
 pub struct Listing {
     pub listed: Vec<Listed>,
@@ -49,8 +55,12 @@ impl Listing {
     pub async fn read(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
         let condition = chosen.sql().map(|condition| format!(" where {condition}")).unwrap_or_default();
         let mut listing = Self::query(admin, &format!("select {COLUMNS} from sys_invocation{condition}")).await?;
-        let limit = chosen.selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        listing.listed.truncate(limit);
+        if let Some(limit) = chosen.selection.limit {
+            // The first in the order of ids, as everywhere.
+            listing.listed.sort_unstable_by_key(|listed| listed.id);
+            listing.listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
+        }
         listing.listed.shrink_to_fit();
         Ok(listing)
     }
@@ -72,7 +82,7 @@ impl Listing {
                 if !feed.is_whole() {
                     return Err(download.cut_off());
                 }
-                listing.listed.sort_unstable_by_key(|listed| listed.id);
+                listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
                 // The view may tell of an invocation twice while it changes hands.
                 listing.listed.dedup_by_key(|listed| listed.id);
                 Ok(listing)
@@ -107,7 +117,7 @@ impl Listing {
             self.keys.push_str(key);
             self.listed.push(Listed {
                 id,
-                entries: if entries.is_null(row) { 0 } else { entries.as_primitive::<UInt32Type>().value(row) },
+                entries: (!entries.is_null(row)).then(|| entries.as_primitive::<UInt32Type>().value(row)),
                 kind,
                 key: (at, key.len() as u32),
                 created_at: if created_at.is_null(row) { 0 } else { created_at.as_primitive::<Int64Type>().value(row) },
@@ -173,12 +183,12 @@ impl Listing {
         if self.listed.get(near + 1).is_some_and(|next| next.id == id) {
             return Some(near + 1);
         }
-        self.listed.binary_search_by_key(&id, |listed| listed.id).ok()
+        self.listed.binary_search_by_key(&as_stored(id), |listed| as_stored(listed.id)).ok()
     }
 
     /// How many entries they have together.
     pub fn entries(&self) -> u64 {
-        self.listed.iter().map(|listed| u64::from(listed.entries)).sum()
+        self.listed.iter().map(|listed| u64::from(listed.entries.unwrap_or(1))).sum()
     }
 }
 
