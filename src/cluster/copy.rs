@@ -349,8 +349,8 @@ impl Copying<'_> {
 
     fn push(&mut self, at: usize, row: RowRef<'_>) -> Result<(), RecordingError> {
         if self.recording.begins(row.id) {
-            let info = self.listing.info(&self.listing.listed[at]);
-            return self.recording.push(row, Some(&info));
+            let recording = &mut *self.recording;
+            return self.listing.with_info(&self.listing.listed[at], |info| recording.push(row, Some(info)));
         }
         self.recording.push(row, None)
     }

@@ -138,8 +138,9 @@ impl Listing {
                 && kind.protocol_version == version
                 && kind.service_type.as_deref() == service_type
         };
-        // A cluster has some dozens of them, the last ones being the likeliest.
-        if let Some(at) = self.kinds.iter().rposition(is) {
+        // A cluster has some dozens of them, and most invocations are like the one before.
+        let last = self.listed.last().map(|listed| listed.kind as usize).filter(|last| is(&self.kinds[*last]));
+        if let Some(at) = last.or_else(|| self.kinds.iter().position(is)) {
             return at as u32;
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -157,24 +158,28 @@ impl Listing {
 
     /// Replaces what is known of one by what another listing says of it.
     pub fn refresh(&mut self, at: usize, from: &Self, other: &Listed) {
-        let info = from.info(other);
-        let shared = [&info.service, &info.handler, &info.service_type, &info.deployment, &info.status];
-        let [service, handler, service_type, deployment, status] = shared.map(Option::as_deref);
-        let version = info.protocol_version.map(|version| version.to_string());
-        self.listed[at].kind = self.kind_of([service, handler, service_type, deployment, status, version.as_deref()]);
+        let kind = &from.kinds[other.kind as usize];
+        let known = self.kinds.iter().position(|known| known == kind);
+        self.listed[at].kind = known.unwrap_or(self.kinds.len()) as u32;
+        if known.is_none() {
+            self.kinds.push(kind.clone());
+        }
         self.listed[at].entries = other.entries;
     }
 
-    /// All that is known of one.
-    pub fn info(&self, listed: &Listed) -> InvocationInfo {
+    /// All that is known of one, as the texts of [`INFO_COLUMNS`](crate::source::arrow::INFO_COLUMNS).
+    pub fn with_info<T>(&self, listed: &Listed, sink: impl FnOnce([&str; 9]) -> T) -> T {
         let (at, len) = (listed.key.0 as usize, listed.key.1 as usize);
         let key = &self.keys[at..at + len];
-        let created_at = jiff::Timestamp::from_millisecond(listed.created_at);
-        let mut info = self.kinds[listed.kind as usize].clone();
-        info.key = (!key.is_empty()).then(|| key.to_owned());
-        info.created_at = created_at.ok().filter(|_| listed.created_at != 0).map(|time| time.to_string());
-        info.target = info.target();
-        info
+        let kind = &self.kinds[listed.kind as usize];
+        let [service, handler, service_type, deployment, status] =
+            [&kind.service, &kind.handler, &kind.service_type, &kind.deployment, &kind.status]
+                .map(|text| text.as_deref().unwrap_or_default());
+        let target = if key.is_empty() { format!("{service}/{handler}") } else { format!("{service}/{key}/{handler}") };
+        let created_at = jiff::Timestamp::from_millisecond(listed.created_at).ok().filter(|_| listed.created_at != 0);
+        let created_at = created_at.map(|time| time.to_string()).unwrap_or_default();
+        let version = kind.protocol_version.map(|version| version.to_string()).unwrap_or_default();
+        sink([&target, service, key, handler, service_type, deployment, status, &version, &created_at])
     }
 
     /// Where an invocation is; `near` is where the one before it was.

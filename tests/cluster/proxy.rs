@@ -16,6 +16,8 @@ pub enum Fault {
     Silence(u64),
     /// So many bytes of answers a millisecond.
     Slow(u64),
+    /// Every part of an answer comes so many milliseconds late.
+    Late(u64),
     /// Every request is answered with this head instead.
     Answer(&'static str),
 }
@@ -80,6 +82,7 @@ fn serve(mut client: TcpStream, upstream: &str, fault: Fault, counted: &AtomicU6
                 return Ok(());
             }
             Fault::Slow(rate) => std::thread::sleep(Duration::from_millis(read as u64 / rate)),
+            Fault::Late(late) => std::thread::sleep(Duration::from_millis(late)),
             _ => {}
         }
         client.write_all(&buffer[..allowed])?;
