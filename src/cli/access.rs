@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
-use crate::cluster::{Access, Admin};
+use crate::candidate::{Deployment, Manifest, Transport};
+use crate::cluster::{Access, Admin, AdminError};
 
 /// How to speak to the admin API
 #[derive(Clone, Debug, Args)]
@@ -31,6 +32,30 @@ impl AccessFlags {
             timeout: Duration::from_secs(self.admin_timeout),
             patience: Duration::from_secs(self.retry_for),
         };
-        Ok(Admin::connect(url, access).await?)
+        match Admin::connect(url, access).await {
+            Err(AdminError::NotRestate { url, .. }) if is_deployment(&url).await => Err(Failure::Usage(format!(
+                "{url} is a deployment, which goes to --against: here it takes the admin API of the Restate server \
+                 (http://localhost:9070)"
+            ))),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// Enough to tell what somebody gave us.
+const GLANCE: Duration = Duration::from_secs(3);
+
+async fn is_deployment(url: &str) -> bool {
+    let transport = Transport { timeout: Some(GLANCE), ..Transport::default() };
+    let Ok(deployment) = Deployment::new(url, transport).await else { return false };
+    Manifest::discover(&deployment).await.is_ok()
+}
+
+/// Whether a URL that should be a deployment's is that of an admin API.
+pub async fn is_admin_api(url: &str) -> bool {
+    let access = Access { timeout: GLANCE, patience: Duration::ZERO, token: None };
+    match Admin::new(url, access) {
+        Ok(admin) => admin.version().await.is_ok(),
+        Err(_) => false,
     }
 }

@@ -213,6 +213,7 @@ impl Admin {
         let not_restate = |reason: String| AdminError::NotRestate { url: self.url(), reason };
         match self.get(&["version"]).send().await {
             Ok(answer) => answer.json().map_err(|_| not_restate("GET /version says no version".to_owned())),
+            Err(error @ AdminError::Refused { .. }) if error.is_passing() => Err(error),
             Err(AdminError::Refused { status, message, .. }) => {
                 let reason = if status.is_redirection() {
                     format!("it redirects ({status})")

@@ -92,10 +92,9 @@ pub async fn copy(
     let fate = vec![Fate::Open; listing.listed.len()];
     let mut copying = Copying { admin, pace, listing, tally, fate, recording, progress, total, rows: 0, near: 0 };
     copying.take_begun(begun);
-    let resumed = copying.unfinished().fold(copying.listing.listed.len(), |whole, _| whole - 1);
+    let resumed = (0..copying.listing.listed.len()).filter(|at| copying.is_read(*at)).count();
     copying.read_all(chosen).await?;
     copying.settle().await?;
-    copying.commit()?;
     Ok(Copied { resumed: resumed as u64, ..copying.sum() })
 }
 
@@ -176,20 +175,25 @@ impl Copying<'_> {
     }
 
     /// Places of journals that are not known to be whole.
-    fn unfinished(&self) -> impl Iterator<Item = usize> {
+    fn unfinished(&self) -> impl Iterator<Item = usize> + '_ {
         let listed = self.listing.listed.iter().enumerate();
         listed
             .filter(|(at, listed)| self.fate[*at] == Fate::Open && !self.tally.is_whole(*at, listed.entries))
             .map(|(at, _)| at)
     }
 
+    /// Whether there is nothing to be read of one for now.
+    fn is_read(&self, at: usize) -> bool {
+        self.tally.have(at) > 0 && self.tally.is_whole(at, self.listing.listed[at].entries)
+    }
+
+    fn unread(&self) -> impl Iterator<Item = usize> {
+        (0..self.listing.listed.len()).filter(|at| !self.is_read(*at))
+    }
+
     async fn read_all(&mut self, chosen: &Chosen) -> Result<(), CopyError> {
-        let wanted: u64 = self
-            .unfinished()
-            .map(|at| {
-                u64::from(self.listing.listed[at].entries - self.tally.have(at).min(self.listing.listed[at].entries))
-            })
-            .sum();
+        let missing = |at: usize| self.listing.listed[at].entries.unwrap_or(1).saturating_sub(self.tally.have(at));
+        let wanted: u64 = self.unread().map(|at| u64::from(missing(at))).sum();
         let everything = chosen.sql().is_none() && chosen.selection.limit.is_none();
         if wanted == 0 {
             return Ok(());
@@ -198,7 +202,7 @@ impl Copying<'_> {
             let all = self.all_rows().await?;
             tracing::debug!(wanted, all, "rows");
             if wanted * LOOKED_UP < all {
-                let places: Vec<usize> = self.unfinished().collect();
+                let places: Vec<usize> = self.unread().collect();
                 return self.look_up(&places).await;
             }
         }
@@ -244,7 +248,7 @@ impl Copying<'_> {
         let mut before = None;
         for (at, listed) in self.listing.listed.iter().enumerate() {
             let key = listed.id.partition_key();
-            if self.fate[at] == Fate::Open && !self.tally.is_whole(at, listed.entries) {
+            if !self.is_read(at) {
                 // Invocations of one key lie together, and can be left out together only.
                 if stretches.last_mut().is_some_and(|last| !last.end_before(key)) {
                     stretches.pop();
@@ -270,7 +274,12 @@ impl Copying<'_> {
     /// These journals, some at a time.
     async fn look_up(&mut self, places: &[usize]) -> Result<(), CopyError> {
         for some in places.chunks(AT_ONCE) {
-            let sql = format!("select {COLUMNS} from sys_journal where {}", any_of("id", self.ids(some)));
+            let mut sql = format!("select {COLUMNS} from sys_journal where {}", any_of("id", self.ids(some)));
+            // Of what grew its new end is enough.
+            let had = some.iter().map(|at| self.tally.have(*at)).min().unwrap_or(0);
+            if had > 0 {
+                sql.push_str(&format!(" and index >= {had}"));
+            }
             let mut patience = Patience::new(self.admin);
             while let Err(error) = self.read(&sql).await {
                 match error {
@@ -340,8 +349,8 @@ impl Copying<'_> {
 
     fn push(&mut self, at: usize, row: RowRef<'_>) -> Result<(), RecordingError> {
         if self.recording.begins(row.id) {
-            let info = self.listing.info(&self.listing.listed[at]);
-            return self.recording.push(row, Some(&info));
+            let recording = &mut *self.recording;
+            return self.listing.with_info(&self.listing.listed[at], |info| recording.push(row, Some(info)));
         }
         self.recording.push(row, None)
     }
@@ -359,6 +368,9 @@ impl Copying<'_> {
 
     /// Reads again what is not as the server said, until it comes to rest.
     async fn settle(&mut self) -> Result<(), CopyError> {
+        // The server does not say whether what has not begun has its input in its journal already: it is looked for.
+        let inputs: Vec<usize> = self.unread().filter(|at| self.listing.listed[*at].entries.is_none()).collect();
+        self.look_up(&inputs).await?;
         let mut pause = FIRST_PAUSE;
         for round in 0..ROUNDS {
             let open: Vec<usize> = self.unfinished().collect();
@@ -379,6 +391,8 @@ impl Copying<'_> {
                 gone.into_iter().for_each(|at| self.fate[at] = Fate::Gone);
             }
         }
+        // Not to be gone on with: in another run they may be whole.
+        self.commit()?;
         self.write_incomplete()
     }
 
@@ -409,12 +423,15 @@ impl Copying<'_> {
                 Fate::Gone | Fate::Replaced if have == 0 && !self.tally.is_apart(at) => continue,
                 Fate::Gone => "its invocation ended and was removed while its journal was read".to_owned(),
                 Fate::Replaced => "another invocation took its id while its journal was read".to_owned(),
-                Fate::Open | Fate::Incomplete if have > entries || self.tally.is_apart(at) => {
-                    format!("the server sent other entries than the {entries} it has")
-                }
-                Fate::Open | Fate::Incomplete => {
-                    format!("it kept growing while it was read: {have} of {entries} entries at last")
-                }
+                Fate::Open | Fate::Incomplete => match entries {
+                    Some(entries) if have < entries && !self.tally.is_apart(at) => {
+                        format!("it kept growing while it was read: {have} of {entries} entries at last")
+                    }
+                    _ => format!(
+                        "the server sent other entries than it says there are ({have} of {})",
+                        entries.unwrap_or(1)
+                    ),
+                },
             };
             self.fate[at] = Fate::Incomplete;
             let Some(id) = self.listing.listed[at].id.id() else { continue };

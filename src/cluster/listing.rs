@@ -16,8 +16,9 @@ use crate::source::arrow::Feed;
 #[derive(Clone, Copy, Debug)]
 pub struct Listed {
     pub id: IdOrder,
-    /// How many entries its journal had when it was listed.
-    pub entries: u32,
+    /// How many entries its journal had when it was listed. The server does not say of what has not begun (scheduled, or
+    /// behind another of the same key), whose journal is its input.
+    pub entries: Option<u32>,
     /// Into `kinds`.
     kind: u32,
     /// Where its key lies in `keys`.
@@ -32,7 +33,12 @@ impl Listed {
     }
 }
 
-/// Sorted by id.
+/// In the order in which the server stores them, as far as that is known.
+fn as_stored(id: IdOrder) -> (u64, IdOrder) {
+    (id.partition_key(), id)
+}
+
+/// In the order of [`as_stored`].
 #[derive(Debug, Default)]
 pub struct Listing {
     pub listed: Vec<Listed>,
@@ -49,8 +55,12 @@ impl Listing {
     pub async fn read(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
         let condition = chosen.sql().map(|condition| format!(" where {condition}")).unwrap_or_default();
         let mut listing = Self::query(admin, &format!("select {COLUMNS} from sys_invocation{condition}")).await?;
-        let limit = chosen.selection.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        listing.listed.truncate(limit);
+        if let Some(limit) = chosen.selection.limit {
+            // The first in the order of ids, as everywhere.
+            listing.listed.sort_unstable_by_key(|listed| listed.id);
+            listing.listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
+        }
         listing.listed.shrink_to_fit();
         Ok(listing)
     }
@@ -72,7 +82,7 @@ impl Listing {
                 if !feed.is_whole() {
                     return Err(download.cut_off());
                 }
-                listing.listed.sort_unstable_by_key(|listed| listed.id);
+                listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
                 // The view may tell of an invocation twice while it changes hands.
                 listing.listed.dedup_by_key(|listed| listed.id);
                 Ok(listing)
@@ -107,7 +117,7 @@ impl Listing {
             self.keys.push_str(key);
             self.listed.push(Listed {
                 id,
-                entries: if entries.is_null(row) { 0 } else { entries.as_primitive::<UInt32Type>().value(row) },
+                entries: (!entries.is_null(row)).then(|| entries.as_primitive::<UInt32Type>().value(row)),
                 kind,
                 key: (at, key.len() as u32),
                 created_at: if created_at.is_null(row) { 0 } else { created_at.as_primitive::<Int64Type>().value(row) },
@@ -128,8 +138,9 @@ impl Listing {
                 && kind.protocol_version == version
                 && kind.service_type.as_deref() == service_type
         };
-        // A cluster has some dozens of them, the last ones being the likeliest.
-        if let Some(at) = self.kinds.iter().rposition(is) {
+        // A cluster has some dozens of them, and most invocations are like the one before.
+        let last = self.listed.last().map(|listed| listed.kind as usize).filter(|last| is(&self.kinds[*last]));
+        if let Some(at) = last.or_else(|| self.kinds.iter().position(is)) {
             return at as u32;
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -147,24 +158,28 @@ impl Listing {
 
     /// Replaces what is known of one by what another listing says of it.
     pub fn refresh(&mut self, at: usize, from: &Self, other: &Listed) {
-        let info = from.info(other);
-        let shared = [&info.service, &info.handler, &info.service_type, &info.deployment, &info.status];
-        let [service, handler, service_type, deployment, status] = shared.map(Option::as_deref);
-        let version = info.protocol_version.map(|version| version.to_string());
-        self.listed[at].kind = self.kind_of([service, handler, service_type, deployment, status, version.as_deref()]);
+        let kind = &from.kinds[other.kind as usize];
+        let known = self.kinds.iter().position(|known| known == kind);
+        self.listed[at].kind = known.unwrap_or(self.kinds.len()) as u32;
+        if known.is_none() {
+            self.kinds.push(kind.clone());
+        }
         self.listed[at].entries = other.entries;
     }
 
-    /// All that is known of one.
-    pub fn info(&self, listed: &Listed) -> InvocationInfo {
+    /// All that is known of one, as the texts of [`INFO_COLUMNS`](crate::source::arrow::INFO_COLUMNS).
+    pub fn with_info<T>(&self, listed: &Listed, sink: impl FnOnce([&str; 9]) -> T) -> T {
         let (at, len) = (listed.key.0 as usize, listed.key.1 as usize);
         let key = &self.keys[at..at + len];
-        let created_at = jiff::Timestamp::from_millisecond(listed.created_at);
-        let mut info = self.kinds[listed.kind as usize].clone();
-        info.key = (!key.is_empty()).then(|| key.to_owned());
-        info.created_at = created_at.ok().filter(|_| listed.created_at != 0).map(|time| time.to_string());
-        info.target = info.target();
-        info
+        let kind = &self.kinds[listed.kind as usize];
+        let [service, handler, service_type, deployment, status] =
+            [&kind.service, &kind.handler, &kind.service_type, &kind.deployment, &kind.status]
+                .map(|text| text.as_deref().unwrap_or_default());
+        let target = if key.is_empty() { format!("{service}/{handler}") } else { format!("{service}/{key}/{handler}") };
+        let created_at = jiff::Timestamp::from_millisecond(listed.created_at).ok().filter(|_| listed.created_at != 0);
+        let created_at = created_at.map(|time| time.to_string()).unwrap_or_default();
+        let version = kind.protocol_version.map(|version| version.to_string()).unwrap_or_default();
+        sink([&target, service, key, handler, service_type, deployment, status, &version, &created_at])
     }
 
     /// Where an invocation is; `near` is where the one before it was.
@@ -173,12 +188,12 @@ impl Listing {
         if self.listed.get(near + 1).is_some_and(|next| next.id == id) {
             return Some(near + 1);
         }
-        self.listed.binary_search_by_key(&id, |listed| listed.id).ok()
+        self.listed.binary_search_by_key(&as_stored(id), |listed| as_stored(listed.id)).ok()
     }
 
     /// How many entries they have together.
     pub fn entries(&self) -> u64 {
-        self.listed.iter().map(|listed| u64::from(listed.entries)).sum()
+        self.listed.iter().map(|listed| u64::from(listed.entries.unwrap_or(1))).sum()
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::tally::Stretch;
-use crate::journal::{IdOrder, InvocationInfo};
-use crate::source::arrow::{ArrowWriter, Opened, RowRef, Segment, Store, WriteError};
+use crate::journal::IdOrder;
+use crate::source::arrow::{ArrowWriter, INFO_COLUMNS, Opened, RowRef, Segment, Store, WriteError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
@@ -139,8 +139,9 @@ impl Recording {
         Ok((Self { writer: writer(file, committed)?, kept: Some(kept) }, begun))
     }
 
-    pub fn push(&mut self, row: RowRef<'_>, info: Option<&InvocationInfo>) -> Result<(), RecordingError> {
-        Ok(self.writer.push(row, info)?)
+    /// Adds a row, with the texts of [`INFO_COLUMNS`] where it [`Self::begins`] a journal.
+    pub fn push(&mut self, row: RowRef<'_>, info: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), RecordingError> {
+        Ok(self.writer.push_with(row, info)?)
     }
 
     /// Whether the next row needs what is known of its invocation.

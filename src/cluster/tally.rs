@@ -76,9 +76,10 @@ impl Tally {
         self.join(at);
     }
 
-    /// Whether these entries, and no others, are there.
-    pub fn is_whole(&self, at: usize, entries: u32) -> bool {
-        self.have[at] == entries && !self.apart.contains_key(&at)
+    /// Whether just so many entries are there; of a journal that has not begun, its input at most.
+    pub fn is_whole(&self, at: usize, entries: Option<u32>) -> bool {
+        let as_many = entries.map_or(self.have[at] <= 1, |entries| self.have[at] == entries);
+        as_many && !self.apart.contains_key(&at)
     }
 
     pub fn is_apart(&self, at: usize) -> bool {
@@ -101,9 +102,9 @@ mod tests {
         assert!(tally.add(0, 0) && tally.add(0, 3) && tally.add(0, 4) && tally.add(0, 2));
         assert!(!tally.add(0, 4) && !tally.add(0, 0));
         assert_eq!(tally.have(0), 1);
-        assert!(!tally.is_whole(0, 1));
+        assert!(!tally.is_whole(0, Some(1)));
         assert!(tally.add(0, 1));
-        assert!(tally.is_whole(0, 5) && !tally.add(0, 3));
-        assert!(tally.is_whole(1, 0));
+        assert!(tally.is_whole(0, Some(5)) && !tally.is_whole(0, None) && !tally.add(0, 3));
+        assert!(tally.is_whole(1, Some(0)) && tally.is_whole(1, None));
     }
 }

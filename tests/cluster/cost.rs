@@ -8,6 +8,7 @@ use restate_sdk::prelude::*;
 use serde_json::json;
 
 use crate::server::Server;
+use crate::services;
 
 /// Thirteen entries and more, then suspended for good: what is in flight.
 struct Bench;
@@ -24,20 +25,6 @@ impl Bench {
         ctx.awakeable::<String>().1.await?;
         Ok(())
     }
-}
-
-fn serve() -> String {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-            let endpoint = Endpoint::builder().bind(Bench).build();
-            HttpServer::new(endpoint).serve_with_cancel(listener, std::future::pending::<()>()).await;
-        });
-    });
-    receiver.recv().unwrap()
 }
 
 fn number(name: &str, fallback: u64) -> u64 {
@@ -57,7 +44,7 @@ fn fill() {
     let wanted = number("REHEARSE_COST_INVOCATIONS", 5000);
     let count = "select count(1) as n from sys_journal where entry_type = 'Command: SetState' and index > 9";
     let before = server.query(count)[0]["n"].as_u64().unwrap();
-    server.register(&serve());
+    server.register(&services::serve_endpoint(|| Endpoint::builder().bind(Bench).build()));
     server.block_on(async {
         let mut sending = stream::iter(0..wanted)
             .map(|at| {

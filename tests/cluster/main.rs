@@ -1,6 +1,11 @@
 //! A real Restate server, with real services in this process, as an operator has it.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod cost;
+mod faults;
+mod proxy;
+mod record;
 #[allow(dead_code, reason = "each part of the suite uses its own")]
 mod server;
 #[allow(dead_code, reason = "closures are another suite's matter")]

@@ -95,6 +95,10 @@ impl Server {
         self.admin.url()
     }
 
+    pub fn ingress_url(&self) -> String {
+        self.ingress.url()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
