@@ -1,11 +1,18 @@
 //! A live candidate: the only part that talks over the network. What is said is [`crate::replay`]'s.
 
+mod agreement;
+mod connections;
+mod deployment;
 mod discovery;
+mod failure;
 mod http;
 mod identity;
 mod live;
+mod many;
+mod socket;
 
 pub use discovery::{Handler, Manifest, Service};
 pub use http::{Endpoint, HttpError, HttpVersion, Invoke, Transport};
 pub use identity::{Identity, IdentityError};
-pub use live::{Live, LiveError, LiveOptions, check_live};
+pub use live::{Live, LiveError, LiveOptions};
+pub use many::{Ended, check_live, in_order};

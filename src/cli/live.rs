@@ -8,6 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
+use super::interrupt::Interrupt;
 use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
@@ -18,7 +19,7 @@ pub struct LiveFlags {
     /// Speak HTTP/1.1 instead of HTTP/2
     #[arg(long = "http1.1")]
     http1: bool,
-    /// A header for every request
+    /// A header for every request; may be given several times
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
     /// Sign requests with this private key (PEM), for a deployment with identity keys
@@ -27,7 +28,7 @@ pub struct LiveFlags {
     /// Journals under way at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// Seconds that one replay may take
+    /// Seconds that the verdict on one journal may take, and its explanation again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// Only the verdict: do not trace the candidate to explain a mismatch
@@ -37,18 +38,30 @@ pub struct LiveFlags {
 
 /// What every use of a live candidate has to say.
 pub const WARNING: &str = "\
-A live candidate is replayed for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code
-outside of ctx.run does, as on any retry. Use an instance that takes no traffic.";
+A live candidate replays for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code \
+outside of ctx.run does run, as on any retry, and after a mismatch some SDKs run cleanup code (except, finally, \
+destructors). Use an instance that takes no traffic.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
         LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
     }
 
-    /// Discovers the deployment at `url`.
-    pub async fn discover(&self, url: &str, options: LiveOptions) -> Result<Live, Failure> {
+    /// Discovers the deployment at `url`; `None` when that is interrupted.
+    pub async fn discover(
+        &self,
+        url: &str,
+        options: LiveOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Live>, Failure> {
         let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
-        Live::discover(endpoint, options).await.map_err(|error| Failure::Live(Box::new(error)))
+        tokio::select! {
+            discovered = Live::discover(endpoint, options) => match discovered {
+                Ok(live) => Ok(Some(live)),
+                Err(error) => Err(Failure::Live(Box::new(error))),
+            },
+            () = interrupt.wait() => Ok(None),
+        }
     }
 
     fn transport(&self) -> Result<Transport, Failure> {

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod explain;
 mod init;
+mod interrupt;
 mod live;
 mod output;
 mod policy;

@@ -52,8 +52,10 @@ fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize
     let process = fixtures.iter().find(|fixture| fixture.name == "clean/process").expect("every SDK has it");
     candidate.execute(process);
     assert!(!candidate.closures().is_empty(), "{sdk}: closures run unnoticed, so that none ran proves nothing");
+    // Before the table, which says only how many.
+    eprintln!("{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
     table::compare(sdk, &rows);
-    assert!(wrong.is_empty(), "{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    assert!(wrong.is_empty());
 }
 
 #[test]
