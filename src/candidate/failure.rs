@@ -19,6 +19,8 @@ pub enum HttpError {
     TimedOut(Duration),
     #[error("{}", describe_status(*.0))]
     Status(StatusCode),
+    #[error("it answers {0}: requests are signed with {1}, and it has another key configured")]
+    OtherKey(StatusCode, String),
     #[error("it answers with content type {0:?}")]
     ContentType(String),
     #[error("its answer is longer than {0} bytes")]
@@ -47,6 +49,7 @@ impl HttpError {
             Self::Url(..)
             | Self::Gone(..)
             | Self::TimedOut(_)
+            | Self::OtherKey(..)
             | Self::ContentType(_)
             | Self::TooLong(_)
             | Self::GivenUp(_) => false,

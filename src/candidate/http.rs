@@ -121,9 +121,7 @@ impl Endpoint {
         headers.insert(ACCEPT, header(accept)?);
         let page = async || {
             let response = self.send(Method::GET, path, headers.clone(), Bytes::new()).await?;
-            if response.status() != StatusCode::OK {
-                return Err(HttpError::Status(response.status()));
-            }
+            self.expect_ok(response.status())?;
             let (head, body) = response.into_parts();
             match Limited::new(body, LONGEST_PAGE).collect().await {
                 Ok(body) => Ok(Page { headers: head.headers, body: body.to_bytes() }),
@@ -179,9 +177,7 @@ impl Endpoint {
         let path = format!("/invoke/{}/{}", segment(target.service), segment(target.handler));
         let expected = headers[CONTENT_TYPE].clone();
         let response = self.send(Method::POST, &path, headers, body).await?;
-        if response.status() != StatusCode::OK {
-            return Err(HttpError::Status(response.status()));
-        }
+        self.expect_ok(response.status())?;
         let answered = response.headers().get(CONTENT_TYPE);
         if answered != Some(&expected) {
             let answered = answered.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -198,6 +194,16 @@ impl Endpoint {
             }
         }
         Ok(reader.finish())
+    }
+
+    fn expect_ok(&self, status: StatusCode) -> Result<(), HttpError> {
+        match (status, &self.transport.identity) {
+            (StatusCode::OK, _) => Ok(()),
+            (StatusCode::UNAUTHORIZED, Some(identity)) => {
+                Err(HttpError::OtherKey(status, identity.public_id().to_owned()))
+            }
+            _ => Err(HttpError::Status(status)),
+        }
     }
 
     fn timeout(&self) -> Duration {
