@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::live::{LiveFlags, WARNING, block_on, is_url};
+use super::live::{LIVE, LiveFlags, WARNING, block_on, is_url};
 use super::output::{OutputFile, progress, warn, warn_of};
 use super::policy::{GateFlags, Gatekeeper};
 use super::reports::{Format, ReportTo, Reports, Setup};
@@ -40,8 +40,6 @@ pub struct Check {
     /// The candidate: the URL of a deployment, or a file of its step traces
     #[arg(long, required = true, value_name = "CANDIDATE")]
     against: Vec<OsString>,
-    #[command(flatten)]
-    live: LiveFlags,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -52,6 +50,11 @@ pub struct Check {
     output: OutputFile,
     #[command(flatten)]
     redact: Redact,
+    #[command(flatten)]
+    live: LiveFlags,
+    /// Only the verdict: do not trace the candidate to explain a mismatch
+    #[arg(long, help_heading = LIVE)]
+    no_trace: bool,
     #[command(flatten)]
     select: Select,
     #[command(flatten)]
@@ -129,7 +132,8 @@ impl Check {
         interrupt: &Interrupt,
         take: &mut impl FnMut(Invocation) -> bool,
     ) -> Result<(Option<Live>, bool), Failure> {
-        let settings = LiveOptions { prove: options.prove, ..self.live.options(options.redaction) };
+        let defaults = self.live.options(options.redaction);
+        let settings = LiveOptions { prove: options.prove, trace: !self.no_trace, ..defaults };
         let Some(live) = self.live.discover(url, settings, interrupt).await? else { return Ok((None, true)) };
         tracing::info!("discovered {}", brief(&live.to_string()));
         if let Some(untraced) = live.untraced().filter(|_| settings.trace) {

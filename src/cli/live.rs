@@ -12,9 +12,12 @@ use super::interrupt::Interrupt;
 use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
+/// The heading of all flags of live candidates.
+pub const LIVE: &str = "Live candidate";
+
 /// How to speak to a live candidate
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Live candidate")]
+#[command(next_help_heading = LIVE)]
 pub struct LiveFlags {
     /// Speak HTTP/1.1 instead of HTTP/2
     #[arg(long = "http1.1")]
@@ -31,9 +34,6 @@ pub struct LiveFlags {
     /// Seconds that the verdict on one journal may take, and its explanation again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
-    /// Only the verdict: do not trace the candidate to explain a mismatch
-    #[arg(long)]
-    no_trace: bool,
 }
 
 /// What every use of a live candidate has to say.
@@ -44,7 +44,7 @@ destructors). Use an instance that takes no traffic.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
-        LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
+        LiveOptions { redaction, trace: true, concurrency: self.concurrency.into(), prove: false }
     }
 
     /// Discovers the deployment at `url`; `None` when that is interrupted.

@@ -29,9 +29,9 @@ pub struct Trace {
     #[arg(long, required = true, value_name = "URL")]
     against: String,
     #[command(flatten)]
-    live: LiveFlags,
-    #[command(flatten)]
     output: OutputFile,
+    #[command(flatten)]
+    live: LiveFlags,
     #[command(flatten)]
     select: Select,
 }

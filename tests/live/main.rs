@@ -15,21 +15,28 @@ use table::Row;
 
 /// Provisions an SDK, starts its candidates and checks every fixture on them.
 fn suite(name: &str, sdk: &str, machine: &[&str], fixtures: &[Fixture], at_least: usize) {
-    if let Ok(only) = std::env::var("REHEARSE_LIVE")
-        && !only.split(',').any(|only| only == sdk)
-    {
-        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
-        return;
+    if wanted(name, sdk) && provisioned(name, sdk, machine) {
+        let mut arguments = vec!["base"];
+        arguments.extend(machine);
+        check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
     }
+}
+
+fn wanted(name: &str, sdk: &str) -> bool {
+    let only = std::env::var("REHEARSE_LIVE").ok().filter(|only| !only.split(',').any(|only| only == sdk));
+    if let Some(only) = &only {
+        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
+    }
+    only.is_none()
+}
+
+fn provisioned(name: &str, sdk: &str, machine: &[&str]) -> bool {
     match candidate::provision(sdk, machine) {
-        Provisioned::Ready => {
-            let mut arguments = vec!["base"];
-            arguments.extend(machine);
-            check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
-        }
+        Provisioned::Ready => true,
         Provisioned::Missing(what) => {
             assert!(std::env::var("CI").is_err(), "{name}: {what}");
             eprintln!("skipped: {name}: {what}");
+            false
         }
     }
 }
@@ -66,6 +73,30 @@ fn typescript() {
 #[test]
 fn python() {
     suite("python", "python", &[], &fixtures::of_sdk("python", "truth.json"), 100);
+}
+
+/// Hypercorn speaks HTTP/1.1 as well: the same verdicts, and the same explanations.
+#[test]
+fn python_over_http1() {
+    if wanted("python over HTTP/1.1", "python") && provisioned("python over HTTP/1.1", "python", &[]) {
+        let fixtures = fixtures::of_sdk("python", "truth.json");
+        let candidate = Candidate::start("python", &["base"]);
+        let mut compared = 0;
+        for (variant, fixtures) in fixtures::by_variant(&fixtures) {
+            if !["base", "qty", "swap-parallel-calls", "throws"].contains(&variant.as_str()) {
+                continue;
+            }
+            let report = candidate.report(&variant, &fixtures, &["--http1.1"]);
+            for fixture in fixtures {
+                let invocations = report["invocations"].as_array().unwrap();
+                let found = invocations.iter().find(|found| found["id"] == fixture.id.as_str()).unwrap();
+                assert_eq!(fixture.complaint(found), None, "{}", fixture.name);
+                compared += 1;
+            }
+        }
+        assert!(compared >= 15, "only {compared}");
+        assert_eq!(candidate.closures(), "");
+    }
 }
 
 #[test]
