@@ -7,9 +7,7 @@ use std::path::Path;
 use rehearsal::check::check_journal;
 use rehearsal::diff::Replayed;
 use rehearsal::journal::{CommandKind, EntryKind, Journal, NotificationKind};
-use rehearsal::protocol::{
-    FrameReader, MessageType, NotificationId, Start, decode_notification, default_seed, put_frame,
-};
+use rehearsal::protocol::{FrameReader, MessageType, NotificationId, Start, decode_notification, put_frame};
 use rehearsal::render::write_trace;
 use rehearsal::replay::{Answer, AnswerReader, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire};
 use rehearsal::rules::Redaction;
@@ -78,13 +76,7 @@ pub fn answer(journals: &[Journal], input: &[u8]) {
     let sdk = SDKS[usize::from(*sdk) % SDKS.len()];
     let mut candidate = Candidate { rest, last: Vec::new(), cut: usize::from(*cut) + 1 };
     let recorded = journal.entries.view();
-    let id = journal.id.wire().unwrap();
-    let attempt = Attempt {
-        id,
-        debug_id: journal.id.to_string(),
-        key: journal.info.key().unwrap_or_default(),
-        random_seed: default_seed(&id),
-    };
+    let attempt = Attempt::at(journal).unwrap();
 
     let commands = recorded.command_count();
     let mut tripwire = Tripwire::new(recorded, attempt.clone(), Some(7), sdk);

@@ -5,10 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[path = "../../fixtures/sdks/rust/candidates.rs"]
-#[expect(dead_code, reason = "nobody looks for closures here")]
-mod candidates;
-
 /// The candidates of `fixtures/record`, on Node.
 pub struct TypeScript {
     child: Child,
@@ -69,23 +65,4 @@ fn seconds(stat: &str, fields: [usize; 2]) -> f64 {
     // The second field is a name in parentheses.
     let after_name: Vec<&str> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
     fields.iter().map(|field| after_name[field - 3].parse::<f64>().unwrap() / 100.0).sum()
-}
-
-/// The Rust SDK's own server, on a thread of this process.
-pub struct Rust;
-
-impl Rust {
-    /// Where it listens.
-    pub fn start() -> String {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-                candidates::serve(listener, candidates::Variant::new("base")).await;
-            });
-        });
-        receiver.recv().unwrap()
-    }
 }

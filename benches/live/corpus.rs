@@ -5,7 +5,6 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use rehearsal::journal::{InvocationId, Journal};
-use rehearsal::protocol::default_seed;
 use rehearsal::replay::{Attempt, Sdk, Tripwire};
 use rehearsal::source::arrow::{ArrowWriter, RowRef};
 use rehearsal::source::{Input, Journals, open};
@@ -50,7 +49,7 @@ impl Corpus {
     }
 
     fn write(&self) {
-        let mut writer = ArrowWriter::new(BufWriter::new(File::create(self.file()).unwrap())).unwrap();
+        let mut writer = ArrowWriter::with_info(BufWriter::new(File::create(self.file()).unwrap())).unwrap();
         for journal in &self.journals {
             let entries = journal.entries.view();
             for at in 0..entries.len() {
@@ -66,12 +65,6 @@ impl Corpus {
 
 /// What `rehearse` posts first for a journal.
 pub fn body(journal: &Journal) -> Vec<u8> {
-    let id = journal.id.wire().unwrap();
-    let attempt = Attempt {
-        id,
-        debug_id: journal.id.to_string(),
-        key: journal.info.key().unwrap_or_default(),
-        random_seed: default_seed(&id),
-    };
+    let attempt = Attempt::at(journal).unwrap();
     Tripwire::new(journal.entries.view(), attempt, None, Sdk::TypeScript).request()
 }

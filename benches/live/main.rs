@@ -3,10 +3,14 @@
 mod candidate;
 mod corpus;
 mod generators;
+#[path = "../../tests/live/in_process.rs"]
+#[expect(dead_code, reason = "nobody looks for closures here")]
+mod in_process;
 #[path = "../claims/timing.rs"]
+#[expect(dead_code, reason = "claims/ shows figures that nothing is asked of")]
 mod timing;
 
-use candidate::{Rust, TypeScript};
+use candidate::TypeScript;
 use corpus::Corpus;
 use timing::{Table, median, ratio};
 
@@ -26,7 +30,7 @@ fn main() {
     if wanted("throughput") {
         match TypeScript::start() {
             Ok(candidate) => {
-                for (scenario, journals) in [("process", 4000), ("restock", 6000)] {
+                for (scenario, journals) in [("refund", 4000), ("restock", 6000)] {
                     throughput(&mut table, &candidate, scenario, journals);
                 }
             }
@@ -74,8 +78,8 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
 
 /// From a journal to its verdict, one at a time, on the Rust SDK's own server.
 fn latency(table: &mut Table) {
-    let corpus = Corpus::of("fixtures/sdks/rust/clean", "process", 3000);
-    let url = Rust::start();
+    let corpus = Corpus::of("fixtures/sdks/rust/clean", "refund", 3000);
+    let url = in_process::serve("base");
     let mut times = generators::one_by_one(&corpus, &url);
     times.sort_by(f64::total_cmp);
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize] * 1e3;

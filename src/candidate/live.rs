@@ -11,7 +11,7 @@ use super::http::{Endpoint, HttpError, HttpVersion, Invoke};
 use crate::diff::{AddedAwait, Replayed, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
 use crate::journal::{Entries, Journal, Trace};
-use crate::protocol::{default_seed, milliseconds, unique_seed};
+use crate::protocol::{milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Answer, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
 use crate::report::{Judgement, Verdict};
@@ -200,17 +200,11 @@ impl Live {
         if journal.entries.view().command_count() == 0 {
             return Err("it has no commands, not even an Input".to_owned());
         }
-        let id = journal.id.wire().ok_or("its id is not in Restate's form, and a replay needs it")?;
+        let attempt = Attempt::at(journal).ok_or("its id is not in Restate's form, and a replay needs it")?;
         let version = journal.info.protocol_version.unwrap_or_else(|| self.manifest.likely_version());
         let created = journal.info.created_at.as_deref().and_then(milliseconds);
-        let attempt = Attempt {
-            id,
-            debug_id: journal.id.to_string(),
-            key: journal.info.key().unwrap_or_default(),
-            random_seed: default_seed(&id),
-        };
         // Up to protocol 5 the SDK derives the seed itself.
-        let other_seed = created.filter(|_| version >= 6).map(|created| unique_seed(&id, created));
+        let other_seed = created.filter(|_| version >= 6).map(|created| unique_seed(&attempt.id, created));
         Ok(Subject { journal, service, handler, version, attempt, other_seed })
     }
 
