@@ -65,6 +65,9 @@ impl Corpus {
 
 /// What `rehearse` posts first for a journal.
 pub fn body(journal: &Journal) -> Vec<u8> {
-    let attempt = Attempt::at(journal).unwrap();
-    Tripwire::new(journal.entries.view(), attempt, None, Sdk::TypeScript).request()
+    tripwire(journal).request()
+}
+
+pub fn tripwire(journal: &Journal) -> Tripwire<'_> {
+    Tripwire::new(journal.entries.view(), Attempt::at(journal).unwrap(), None, Sdk::TypeScript)
 }

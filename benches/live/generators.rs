@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rehearsal::candidate::{Endpoint, Live, LiveOptions, Transport};
+use rehearsal::candidate::{Endpoint, Invoke, Live, LiveOptions, Transport};
+use rehearsal::replay::{Listen, Outcome};
 use rehearsal::report::Verdict;
 use rehearsal::rules::Redaction;
 
-use crate::corpus::{Corpus, body};
+use crate::corpus::{Corpus, body, tripwire};
 
 const CONTENT_TYPE: &str = "application/vnd.restate.invocation.v6";
 const CONNECTIONS: usize = 2;
@@ -31,11 +32,33 @@ pub fn rehearse(corpus: &Corpus, url: &str) -> Duration {
     time
 }
 
-/// The same requests from a client that reads answers and does nothing with them.
-pub fn plain(corpus: &Corpus, url: &str, concurrency: usize) -> Duration {
+/// How many requests the verdict on each journal takes: one that waits at the frontier takes two.
+pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let bodies: Arc<Vec<Bytes>> = Arc::new(corpus.journals.iter().map(|journal| body(journal).into()).collect());
+        let journal = &corpus.journals[0];
+        let (service, handler) = journal.info.service_and_handler().unwrap();
+        let invoke = Invoke { id: journal.id.as_str(), service: &service, handler: &handler, version: 6 };
+        let endpoint = Endpoint::new(url, Transport::default()).unwrap();
+        let mut tripwire = tripwire(journal);
+        for requests in 1.. {
+            let answer = endpoint.attempt(&invoke, tripwire.request().into(), Listen::ForTheEnd).await.unwrap();
+            if let Some(outcome) = tripwire.answer(&answer) {
+                assert_eq!(outcome, Outcome::Reached);
+                return requests;
+            }
+        }
+        unreachable!("a tripwire comes to an end")
+    })
+}
+
+/// As many requests from a client that reads answers and does nothing with them.
+pub fn plain(corpus: &Corpus, url: &str, each: usize, concurrency: usize) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bodies: Arc<Vec<Bytes>> = Arc::new(
+            corpus.journals.iter().flat_map(|journal| std::iter::repeat_n(body(journal).into(), each)).collect(),
+        );
         let uri = uri(corpus, url);
         let next = Arc::new(AtomicUsize::new(0));
         let from = Instant::now();
@@ -76,10 +99,11 @@ pub fn has_h2load() -> bool {
     Command::new("h2load").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// One journal's request as often as there are journals.
-pub fn h2load(corpus: &Corpus, url: &str, concurrency: usize) -> Duration {
+/// One journal's request as often.
+pub fn h2load(corpus: &Corpus, url: &str, each: usize, concurrency: usize) -> Duration {
+    let requests = corpus.journals.len() * each;
     let output = Command::new("h2load")
-        .args(["-n", &corpus.journals.len().to_string(), "-c", &CONNECTIONS.to_string()])
+        .args(["-n", &requests.to_string(), "-c", &CONNECTIONS.to_string()])
         .args(["-m", &(concurrency / CONNECTIONS).to_string()])
         .args(["-H", &format!("content-type: {CONTENT_TYPE}"), "-H", &format!("accept: {CONTENT_TYPE}"), "-d"])
         .arg(corpus.body_file())
@@ -87,7 +111,7 @@ pub fn h2load(corpus: &Corpus, url: &str, concurrency: usize) -> Duration {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains(&format!("{} succeeded", corpus.journals.len())), "{said}");
+    assert!(said.contains(&format!("{requests} succeeded")), "{said}");
     // "finished in 1.43s, …" or "in 998.21ms".
     let time = said.split_once("finished in ").unwrap().1.split(',').next().unwrap();
     let seconds = match time.strip_suffix("ms") {

@@ -43,12 +43,13 @@ fn main() {
     table.print();
 }
 
-/// Journals a second beside requests a second, in turn, on one TypeScript candidate; and whose CPU it takes.
+/// Requests a second of whole runs beside those of a generator, in turn, on one TypeScript candidate; and whose CPU it takes.
 fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journals: usize) {
     let corpus = Corpus::of("fixtures/clean", scenario, journals);
     let name = format!("{scenario}, {} commands", corpus.commands());
     let url = candidate.url();
     let (mut ours, mut plain, mut h2load, mut shares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let each = generators::requests_each(&corpus, &url);
     let has_h2load = generators::has_h2load();
     if !has_h2load {
         println!("skipped: h2load is not here (nghttp2-client)");
@@ -58,8 +59,8 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
         let before = (candidate::cpu_of_children(), candidate.cpu());
         let checked = generators::rehearse(&corpus, &url);
         let (mine, theirs) = (candidate::cpu_of_children() - before.0, candidate.cpu() - before.1);
-        let plainly = generators::plain(&corpus, &url, CONCURRENCY);
-        let loaded = has_h2load.then(|| generators::h2load(&corpus, &url, CONCURRENCY));
+        let plainly = generators::plain(&corpus, &url, each, CONCURRENCY);
+        let loaded = has_h2load.then(|| generators::h2load(&corpus, &url, each, CONCURRENCY));
         if round > 0 {
             ours.push(checked.as_secs_f64());
             plain.push(plainly.as_secs_f64());
@@ -67,8 +68,8 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
             shares.push(100.0 * mine / (mine + theirs));
         }
     }
-    let each = |times: &[f64]| journals as f64 / median(times.to_vec());
-    let beside = |times: &[f64]| format!("{:.0} journals/s beside {:.0} requests/s", each(&ours), each(times));
+    let rate = |times: &[f64]| (journals * each) as f64 / median(times.to_vec());
+    let beside = |times: &[f64]| format!("{:.0} beside {:.0} requests/s, {each} a journal", rate(&ours), rate(times));
     table.at_least(format!("{name}: of a plain client"), 0.8, ratio(&plain, &ours), " times", beside(&plain));
     if has_h2load {
         table.at_least(format!("{name}: of h2load"), 0.8, ratio(&h2load, &ours), " times", beside(&h2load));

@@ -1,70 +1,111 @@
-//! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
+//! A deployment, whatever it is reached through.
 
-use super::discovery::Manifest;
-use super::live::Subject;
-use crate::journal::command::FieldValue;
-use crate::journal::{CommandKind, Entries, EntryKind};
-use crate::protocol::decode;
-use crate::rules::{self, Finding, Findings};
+use bytes::Bytes;
+use tokio::time::Instant;
+#[cfg(feature = "lambda")]
+use tokio::time::timeout_at;
 
-/// The first thing that a deployment lacks.
-pub(super) fn lacking(
-    manifest: &Manifest,
-    subject: &Subject<'_>,
-    entries: Entries<'_>,
-    findings: &Findings<'_>,
-) -> Option<Finding> {
-    let finding = |rule: &str, path: &str, recorded: String, replayed: Option<String>| {
-        rules::find(rule).map(|rule| findings.of_deployment(rule, path, &recorded, replayed.as_deref()))
-    };
-    let Some(service) = manifest.service(&subject.service) else {
-        return finding("service-missing", "service", subject.service.clone(), None);
-    };
-    if let Some(recorded) = subject.journal.info.service_type.as_deref()
-        && !recorded.eq_ignore_ascii_case(&service.ty)
-    {
-        return finding("service-type-changed", "service_type", recorded.to_owned(), Some(service.ty.clone()));
-    }
-    let Some(handler) = service.handler(&subject.handler) else {
-        return finding("handler-missing", "handler", subject.handler.clone(), None);
-    };
-    let writes = |at: &usize| {
-        let kind = entries.command_kind(*at);
-        matches!(kind, Some(CommandKind::SetState | CommandKind::ClearState | CommandKind::ClearAllState))
-    };
-    if handler.ty.as_deref() == Some("SHARED") && entries.commands().any(|at| writes(&at)) {
-        return finding(
-            "handler-type-changed",
-            "handler_type",
-            "it writes state, as exclusive handlers do".to_owned(),
-            handler.ty.clone(),
-        );
-    }
-    if !manifest.speaks(subject.version) {
-        let (min, max) = (manifest.min_protocol_version, manifest.max_protocol_version);
-        let spoken = Some(format!("{min} to {max}"));
-        return finding("protocol-unsupported", "protocol_version", subject.version.to_string(), spoken);
-    }
-    None
+use super::http::{Endpoint, HttpError, Page, Transport};
+use super::invoke::Invoke;
+#[cfg(feature = "lambda")]
+use super::lambda::{Function, LambdaError};
+use crate::replay::{Answer, Listen};
+
+#[derive(Debug)]
+pub enum Deployment {
+    Http(Endpoint),
+    #[cfg(feature = "lambda")]
+    Lambda(Box<Function>),
 }
 
-/// Whether the recorded input fits the handler's schema; asked where the candidate failed.
-pub(super) fn rejected_input(
-    manifest: &Manifest,
-    subject: &Subject<'_>,
-    recorded: Entries<'_>,
-    findings: &Findings<'_>,
-) -> Option<Finding> {
-    let handler = manifest.service(&subject.service)?.handler(&subject.handler)?;
-    let schema = handler.input.as_ref()?.json_schema.as_ref()?;
-    let EntryKind::Command(CommandKind::Input) = recorded.kind(0) else { return None };
-    let input = decode(CommandKind::Input, recorded.raw(0)).ok()?;
-    let FieldValue::Bytes(payload) = input.get("value")? else { return None };
-    let validator = jsonschema::validator_for(schema).ok()?;
-    let rejected = match serde_json::from_slice::<serde_json::Value>(payload) {
-        Ok(value) => validator.iter_errors(&value).next().map(|error| error.to_string())?,
-        Err(error) => error.to_string(),
-    };
-    let rule = rules::find("input-rejected")?;
-    Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&rejected)))
+/// Why a deployment did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[cfg(feature = "lambda")]
+    #[error(transparent)]
+    Lambda(#[from] LambdaError),
+    #[cfg(not(feature = "lambda"))]
+    #[error("this build does not reach Lambda functions: it was made without the feature `lambda`")]
+    NoLambda,
+}
+
+impl Deployment {
+    /// Whether this text names a deployment: a URL, or the ARN of a Lambda function.
+    pub fn is_named_by(text: &str) -> bool {
+        ["http://", "https://", "arn:"].iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    pub async fn new(name: &str, transport: Transport) -> Result<Self, DeploymentError> {
+        if name.starts_with("arn:") {
+            #[cfg(feature = "lambda")]
+            return Ok(Self::Lambda(Box::new(Function::new(name, transport).await?)));
+            #[cfg(not(feature = "lambda"))]
+            return Err(DeploymentError::NoLambda);
+        }
+        Ok(Self::Http(Endpoint::new(name, transport)?))
+    }
+
+    /// Its URL or ARN.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Http(endpoint) => endpoint.url(),
+            #[cfg(feature = "lambda")]
+            Self::Lambda(function) => function.arn().as_str(),
+        }
+    }
+
+    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, DeploymentError> {
+        match self {
+            Self::Http(endpoint) => Ok(endpoint.get(path, accept).await?),
+            #[cfg(feature = "lambda")]
+            Self::Lambda(function) => function.get(path, accept).await,
+        }
+    }
+
+    /// When what begins now has to have its answer.
+    pub fn deadline(&self) -> Instant {
+        match self {
+            Self::Http(endpoint) => endpoint.deadline(),
+            #[cfg(feature = "lambda")]
+            Self::Lambda(function) => Instant::now() + function.timeout(),
+        }
+    }
+
+    /// One attempt that has to be over by then: sends a whole body, and reads the answer until it is known.
+    pub async fn attempt_until(
+        &self,
+        deadline: Instant,
+        target: &Invoke<'_>,
+        body: Bytes,
+        listen: Listen,
+    ) -> Result<Answer, DeploymentError> {
+        match self {
+            Self::Http(endpoint) => Ok(endpoint.attempt_until(deadline, target, body, listen).await?),
+            #[cfg(feature = "lambda")]
+            Self::Lambda(function) => {
+                let attempt = timeout_at(deadline, function.attempt(target, body, listen));
+                attempt.await.unwrap_or_else(|_| Err(HttpError::TimedOut(function.timeout()).into()))
+            }
+        }
+    }
+}
+
+impl DeploymentError {
+    /// Whether the candidate was under way, and what it had done until it was stopped is lost: a Lambda function gives a
+    /// whole answer or none.
+    pub fn is_a_lost_answer(&self) -> bool {
+        match self {
+            #[cfg(feature = "lambda")]
+            Self::Lambda(LambdaError::Failed(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<Endpoint> for Deployment {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::Http(endpoint)
+    }
 }

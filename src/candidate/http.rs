@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, HOST};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -15,6 +15,7 @@ use url::Url;
 use super::connections::Connections;
 pub use super::failure::HttpError;
 use super::identity::Identity;
+use super::invoke::{Invoke, header};
 use super::socket::Address;
 use crate::replay::{Answer, AnswerReader, Listen};
 
@@ -35,6 +36,12 @@ pub struct Transport {
     /// For one request, from its first byte to its last, with all its tries.
     pub timeout: Option<Duration>,
     pub connections: usize,
+}
+
+impl Transport {
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,15 +84,6 @@ pub struct Page {
     pub body: Bytes,
 }
 
-/// Whom an attempt is for.
-#[derive(Clone, Copy, Debug)]
-pub struct Invoke<'a> {
-    pub id: &'a str,
-    pub service: &'a str,
-    pub handler: &'a str,
-    pub version: u32,
-}
-
 impl Endpoint {
     pub fn new(base: &str, transport: Transport) -> Result<Self, HttpError> {
         let bad = |reason: String| HttpError::Url(base.to_owned(), reason);
@@ -96,7 +94,7 @@ impl Endpoint {
         let address = Address::of(&url, transport.version)
             .ok_or_else(|| bad(format!("scheme {} is neither http nor https", url.scheme())))?;
         let count = if transport.connections == 0 { DEFAULT_CONNECTIONS } else { transport.connections };
-        let patience = PATIENCE.min(transport.timeout.unwrap_or(DEFAULT_TIMEOUT) / 2);
+        let patience = PATIENCE.min(transport.timeout() / 2);
         let connections = Connections::new(address, transport.version, count, patience);
         let (again, unanswered, given_up) = (tokio::sync::Mutex::default(), AtomicUsize::new(0), OnceLock::new());
         Ok(Self { base: url, transport, connections, again, unanswered, given_up })
@@ -169,20 +167,9 @@ impl Endpoint {
     }
 
     async fn attempt_once(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, HttpError> {
-        let content_type = header(&format!("application/vnd.restate.invocation.v{}", target.version))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, content_type.clone());
-        headers.insert("x-restate-invocation-id", header(target.id)?);
-        headers.insert(CONTENT_TYPE, content_type);
-        let path = format!("/invoke/{}/{}", segment(target.service), segment(target.handler));
-        let expected = headers[CONTENT_TYPE].clone();
-        let response = self.send(Method::POST, &path, headers, body).await?;
+        let response = self.send(Method::POST, &target.path(), target.headers()?, body).await?;
         self.expect_ok(response.status())?;
-        let answered = response.headers().get(CONTENT_TYPE);
-        if answered != Some(&expected) {
-            let answered = answered.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            return Err(HttpError::ContentType(answered.unwrap_or_default()));
-        }
+        target.check_content_type(response.headers())?;
         let mut reader = AnswerReader::new(listen);
         let mut incoming = response.into_body();
         while let Some(frame) = next_frame(&mut incoming, listen).await {
@@ -207,7 +194,7 @@ impl Endpoint {
     }
 
     fn timeout(&self) -> Duration {
-        self.transport.timeout.unwrap_or(DEFAULT_TIMEOUT)
+        self.transport.timeout()
     }
 
     /// Tries again what may pass, until the deadline.
@@ -255,15 +242,10 @@ impl Endpoint {
             request.headers_mut().insert(HOST, header(authority)?);
         }
         if let Some(identity) = &self.transport.identity {
-            request.headers_mut().insert("x-restate-signature-scheme", HeaderValue::from_static("v1"));
-            request.headers_mut().insert("x-restate-jwt-v1", header(&identity.token(&full))?);
+            identity.sign(&full, request.headers_mut());
         }
         self.connections.send(request).await
     }
-}
-
-fn header(text: &str) -> Result<HeaderValue, HttpError> {
-    HeaderValue::from_str(text).map_err(|error| HttpError::Connection(error.to_string()))
 }
 
 /// Waits for more of an answer. A candidate that is traced has every result at hand: when it falls silent it is stuck on
@@ -276,8 +258,3 @@ async fn next_frame(incoming: &mut Incoming, listen: Listen) -> Option<Result<Fr
 }
 
 const SILENCE: Duration = Duration::from_millis(800);
-
-/// A name as a segment of a path: names out of journals are not to lead elsewhere.
-fn segment(name: &str) -> String {
-    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
-}

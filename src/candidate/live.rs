@@ -5,12 +5,14 @@ use std::fmt;
 use tokio::time::Instant;
 
 use super::agreement::{as_told, contradiction, place_of, with_await};
-use super::deployment::{lacking, rejected_input};
+use super::deployment::{Deployment, DeploymentError};
 use super::discovery::{DiscoveryError, Manifest};
-use super::http::{Endpoint, HttpError, HttpVersion, Invoke};
+use super::http::{HttpError, HttpVersion};
+use super::invoke::Invoke;
+use super::lacking::{lacking, rejected_input};
 use crate::diff::{AddedAwait, Replayed, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
-use crate::journal::{Entries, Journal, Trace};
+use crate::journal::{Await, CommandKind, Entries, Journal, Trace};
 use crate::protocol::{milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Answer, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
@@ -32,33 +34,38 @@ pub struct LiveOptions {
 /// A deployment that was discovered.
 #[derive(Debug)]
 pub struct Live {
-    endpoint: Endpoint,
+    deployment: Deployment,
     manifest: Manifest,
     options: LiveOptions,
 }
 
 /// A deployment that can not be checked against at all.
 #[derive(Debug, thiserror::Error)]
-#[error("could not discover {url}: {source}{hint}")]
+#[error("could not discover {name}: {source}{hint}")]
 pub struct LiveError {
-    url: String,
+    name: String,
     source: DiscoveryError,
     hint: &'static str,
 }
 
 impl LiveError {
-    fn new(endpoint: &Endpoint, source: DiscoveryError) -> Self {
+    fn new(deployment: &Deployment, source: DiscoveryError) -> Self {
+        let version = match deployment {
+            Deployment::Http(endpoint) => Some(endpoint.version()),
+            #[cfg(feature = "lambda")]
+            Deployment::Lambda(_) => None,
+        };
         // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
-        let hint = match (&source, endpoint.version()) {
-            (DiscoveryError::Http(HttpError::Connection(_)), HttpVersion::Http2) => {
-                " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)"
-            }
-            (DiscoveryError::Http(HttpError::Connection(_)), HttpVersion::Http1) => {
-                " (it was spoken to in HTTP/1.1, as --http1.1 says)"
+        let hint = match (&source, version) {
+            (DiscoveryError::Unanswered(DeploymentError::Http(HttpError::Connection(_))), Some(version)) => {
+                match version {
+                    HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
+                    HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",
+                }
             }
             _ => "",
         };
-        Self { url: endpoint.url().to_owned(), source, hint }
+        Self { name: deployment.name().to_owned(), source, hint }
     }
 }
 
@@ -66,7 +73,7 @@ impl LiveError {
 #[derive(Debug, thiserror::Error)]
 enum Undecided {
     #[error("the candidate: {0}")]
-    Http(#[from] HttpError),
+    Unanswered(#[from] DeploymentError),
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
 }
@@ -90,10 +97,11 @@ struct Explanation {
 }
 
 impl Live {
-    pub async fn discover(endpoint: Endpoint, options: LiveOptions) -> Result<Self, LiveError> {
-        match Manifest::discover(&endpoint).await {
-            Ok(manifest) => Ok(Self { endpoint, manifest, options }),
-            Err(source) => Err(LiveError::new(&endpoint, source)),
+    pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
+        let deployment = deployment.into();
+        match Manifest::discover(&deployment).await {
+            Ok(manifest) => Ok(Self { deployment, manifest, options }),
+            Err(source) => Err(LiveError::new(&deployment, source)),
         }
     }
 
@@ -148,7 +156,7 @@ impl Live {
             Outcome::Reached => Some(Stop::Frontier),
             other => stop_of(other).map(|(stop, _)| stop),
         };
-        let (trace, cause) = self.traces(subject, recorded, &attempt).await?;
+        let (trace, cause) = self.traces(subject, recorded, &attempt, None).await?;
         let traced = replay_trace(recorded, &trace)?.stop;
         Ok(match stop {
             Some(stop) if cause == Cause::CodeChange => match contradiction(&stop, &traced) {
@@ -250,7 +258,7 @@ impl Live {
         let alignment = align(recorded, Replayed::Trace(&trace), &stop)?;
         judged.findings = self.findings(subject, cause).of(&alignment);
         judged.timeline = timeline(&alignment);
-        judged.reason = judged.reason.or(untraced);
+        judged.reason = judged.reason.or_else(|| suspends(&stop).then(|| SUSPENDS.to_owned())).or(untraced);
         Ok(judged)
     }
 
@@ -265,7 +273,7 @@ impl Live {
         issued: Option<Issued>,
     ) -> Result<Result<Explanation, String>, Undecided> {
         let told = |cause, untraced| {
-            let trace = as_told(recorded, stop, issued)?;
+            let trace = as_told(recorded, stop, issued.clone())?;
             Ok(Ok(Explanation { trace, cause, untraced }))
         };
         if !self.options.trace {
@@ -274,7 +282,11 @@ impl Live {
         if let Some(untraced) = self.untraced() {
             return told(Cause::Unknown, Some(untraced));
         }
-        let (trace, mut cause) = match self.traces(subject, recorded, attempt).await {
+        let at_place = match (stop, &issued) {
+            (Stop::Divergence(at), Some(issued)) => Some((*at, issued.kind)),
+            _ => None,
+        };
+        let (trace, mut cause) = match self.traces(subject, recorded, attempt, at_place).await {
             Ok(traced) => traced,
             // What keeps the explanation does not take the verdict back.
             Err(undecided) => return told(Cause::Unknown, Some(format!("not traced: {undecided}"))),
@@ -296,7 +308,7 @@ impl Live {
 
     /// The SDK's own verdict, and what was sent for it.
     async fn tripwire(&self, subject: &Subject<'_>, recorded: Entries<'_>) -> Result<(Outcome, Attempt), Undecided> {
-        let deadline = self.endpoint.deadline();
+        let deadline = self.deployment.deadline();
         let mut tripwire = Tripwire::new(recorded, subject.attempt.clone(), subject.other_seed, self.sdk());
         loop {
             let answer = self.attempt(deadline, subject, tripwire.request(), Listen::ForTheEnd).await?;
@@ -306,19 +318,28 @@ impl Live {
         }
     }
 
-    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic.
+    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic. `told` is what the SDK
+    /// has said already, the recorded command that is not replayed and what is issued there.
     async fn traces(
         &self,
         subject: &Subject<'_>,
         recorded: Entries<'_>,
         attempt: &Attempt,
+        mut told: Option<(usize, CommandKind)>,
     ) -> Result<(Trace, Cause), Undecided> {
-        let deadline = self.endpoint.deadline();
+        let deadline = self.deployment.deadline();
         let mut tracer = Tracer::new(recorded, attempt.clone(), self.sdk())?;
         let trace = loop {
-            let answer = self.attempt(deadline, subject, tracer.request(), Listen::ForCommands).await?;
-            if let Some(trace) = tracer.answer(&answer)? {
-                break trace;
+            match self.attempt(deadline, subject, tracer.request(), Listen::ForCommands).await {
+                Ok(answer) => {
+                    if let Some(trace) = tracer.answer(&answer)? {
+                        break trace;
+                    }
+                }
+                Err(error) => match told.take().filter(|_| error.is_a_lost_answer()) {
+                    Some((at, kind)) => tracer.suppose_added(at, kind),
+                    None => return Err(error.into()),
+                },
             }
         };
         let answer = self.attempt(deadline, subject, tracer.request(), Listen::ForCommands).await?;
@@ -333,8 +354,8 @@ impl Live {
         subject: &Subject<'_>,
         body: Vec<u8>,
         listen: Listen,
-    ) -> Result<Answer, HttpError> {
-        self.endpoint.attempt_until(deadline, &invoke(subject), body.into(), listen).await
+    ) -> Result<Answer, DeploymentError> {
+        self.deployment.attempt_until(deadline, &invoke(subject), body.into(), listen).await
     }
 }
 
@@ -348,6 +369,14 @@ fn stop_of(outcome: Outcome) -> Option<(Stop, Option<Issued>)> {
         Outcome::Reached | Outcome::Failed { .. } | Outcome::Executing(_) | Outcome::Undecided(_) => None,
     }
 }
+
+/// Whether the candidate did not fail on an added await, but suspended: only then it says what it waits for.
+fn suspends(stop: &Stop) -> bool {
+    matches!(stop, Stop::Await(added) if added.awaited != Await::default())
+}
+
+const SUSPENDS: &str = "this SDK raises no error here, it suspends: until what it awaits has completed, and for good if that is a run, which \
+                        does not run while replaying";
 
 fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
     Invoke {
@@ -367,6 +396,6 @@ fn first_line(message: &str) -> String {
 
 impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.endpoint.url(), self.manifest.server)
+        write!(f, "{} ({})", self.deployment.name(), self.manifest.server)
     }
 }

@@ -7,12 +7,20 @@ mod discovery;
 mod failure;
 mod http;
 mod identity;
+mod invoke;
+mod lacking;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod live;
 mod many;
 mod socket;
 
+pub use deployment::{Deployment, DeploymentError};
 pub use discovery::{Handler, Manifest, Service};
-pub use http::{Endpoint, HttpError, HttpVersion, Invoke, Transport};
+pub use http::{Endpoint, HttpError, HttpVersion, Transport};
 pub use identity::{Identity, IdentityError};
+pub use invoke::Invoke;
+#[cfg(feature = "lambda")]
+pub use lambda::{Arn, ArnError, Function, LambdaError};
 pub use live::{Live, LiveError, LiveOptions};
 pub use many::{Ended, check_live, in_order};

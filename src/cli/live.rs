@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
 use super::interrupt::Interrupt;
-use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
+use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
 /// The heading of all flags of live candidates.
@@ -40,26 +40,35 @@ pub struct LiveFlags {
 pub const WARNING: &str = "\
 A live candidate replays for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code \
 outside of ctx.run does run, as on any retry, and after a mismatch some SDKs run cleanup code (except, finally, \
-destructors). Use an instance that takes no traffic.";
+destructors). Use an instance that takes no traffic.
+
+Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE, \
+AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and so on; the region is the ARN's.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
         LiveOptions { redaction, trace: true, concurrency: self.concurrency.into(), prove: false }
     }
 
-    /// Discovers the deployment at `url`; `None` when that is interrupted.
+    /// Discovers the deployment of this URL or ARN; `None` when that is interrupted.
     pub async fn discover(
         &self,
-        url: &str,
+        name: &str,
         options: LiveOptions,
         interrupt: &Interrupt,
     ) -> Result<Option<Live>, Failure> {
-        let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
+        if self.http1 && !name.starts_with("http") {
+            return Err(Failure::Usage(format!("--http1.1 is for URLs, and {name} is none")));
+        }
+        let transport = self.transport()?;
+        let discovered = async {
+            let deployment = Deployment::new(name, transport).await;
+            let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
+            let live = Live::discover(deployment, options).await;
+            live.map(Some).map_err(|error| Failure::Live(Box::new(error)))
+        };
         tokio::select! {
-            discovered = Live::discover(endpoint, options) => match discovered {
-                Ok(live) => Ok(Some(live)),
-                Err(error) => Err(Failure::Live(Box::new(error))),
-            },
+            discovered = discovered => discovered,
             () = interrupt.wait() => Ok(None),
         }
     }
@@ -96,11 +105,6 @@ impl LiveFlags {
         }
         Ok(headers)
     }
-}
-
-/// Whether this names a deployment rather than a file.
-pub fn is_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// Runs what waits on the network; one thread is enough, since candidates are what is waited for.

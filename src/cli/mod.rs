@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::candidate::LiveError;
+use crate::candidate::{Deployment, LiveError};
 use crate::check::Selection;
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
@@ -190,9 +190,9 @@ fn inputs(names: &[OsString], what: &str) -> Result<Vec<Input>, Failure> {
     let mut inputs = Vec::new();
     for name in names {
         let text = name.to_string_lossy();
-        if ["http://", "https://", "arn:"].iter().any(|scheme| text.starts_with(scheme)) {
+        if Deployment::is_named_by(&text) {
             return Err(Failure::Usage(format!(
-                "journals from {text}: this version reads them from files only (the README says how to get them); {what} takes a URL only as --against",
+                "journals from {text}: this version reads them from files only (the README says how to get them); {what} takes a deployment only as --against",
             )));
         }
         let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 
 use super::interrupt::Interrupt;
-use super::live::{LiveFlags, WARNING, block_on, is_url};
+use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Select, Status, inputs};
-use crate::candidate::{Ended, in_order};
+use crate::candidate::{Deployment, Ended, in_order};
 use crate::journal::Journal;
 use crate::render::write_trace;
 use crate::report::PANICKED;
@@ -25,8 +25,8 @@ pub struct Trace {
     /// Recorded journals: files, directories, or - for standard input
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
-    /// The URL of the candidate
-    #[arg(long, required = true, value_name = "URL")]
+    /// The candidate: a deployment's URL, or the ARN of a Lambda function
+    #[arg(long, required = true, value_name = "CANDIDATE")]
     against: String,
     #[command(flatten)]
     output: OutputFile,
@@ -38,8 +38,11 @@ pub struct Trace {
 
 impl Trace {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        if !is_url(&self.against) {
-            return Err(Failure::Usage(format!("{} is no URL: only a live candidate can be traced", self.against)));
+        if !Deployment::is_named_by(&self.against) {
+            return Err(Failure::Usage(format!(
+                "{} is neither URL nor ARN: only a live candidate can be traced",
+                self.against
+            )));
         }
         let (recorded, _, ids) = open(&inputs(&self.journals, "trace")?, &[])?;
         warn(&recorded.problems);

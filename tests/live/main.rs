@@ -9,33 +9,33 @@ mod fixtures;
 mod in_process;
 mod table;
 
-use candidate::{Candidate, Provisioned};
+use candidate::{Candidate, Provisioned, Reached};
 use fixtures::Fixture;
 use table::Row;
 
 /// Provisions an SDK, starts its candidates and checks every fixture on them.
-fn suite(name: &str, sdk: &str, machine: &[&str], fixtures: &[Fixture], at_least: usize) {
-    if wanted(name, sdk) && provisioned(name, sdk, machine) {
+fn suite(sdk: &str, machine: &[&str], reached: Reached, fixtures: &[Fixture], at_least: usize) {
+    if wanted(sdk) && provisioned(sdk, machine) {
         let mut arguments = vec!["base"];
         arguments.extend(machine);
-        check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
+        check(sdk, &Candidate::start(sdk, &arguments, reached), fixtures, at_least);
     }
 }
 
-fn wanted(name: &str, sdk: &str) -> bool {
+fn wanted(sdk: &str) -> bool {
     let only = std::env::var("REHEARSE_LIVE").ok().filter(|only| !only.split(',').any(|only| only == sdk));
     if let Some(only) = &only {
-        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
+        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
     }
     only.is_none()
 }
 
-fn provisioned(name: &str, sdk: &str, machine: &[&str]) -> bool {
+fn provisioned(sdk: &str, machine: &[&str]) -> bool {
     match candidate::provision(sdk, machine) {
         Provisioned::Ready => true,
         Provisioned::Missing(what) => {
-            assert!(std::env::var("CI").is_err(), "{name}: {what}");
-            eprintln!("skipped: {name}: {what}");
+            assert!(std::env::var("CI").is_err(), "{sdk}: {what}");
+            eprintln!("skipped: {sdk}: {what}");
             false
         }
     }
@@ -67,20 +67,34 @@ fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize
 
 #[test]
 fn typescript() {
-    suite("typescript", "typescript", &[], &fixtures::typescript(), 100);
+    suite("typescript", &[], Reached::ByUrl, &fixtures::typescript(), 100);
+}
+
+/// An older core.
+#[test]
+fn typescript_1_10() {
+    suite("typescript-1.10", &[], Reached::ByUrl, &fixtures::of_sdk("typescript-1.10", "truth.json"), 100);
+}
+
+/// The same deployments as Lambda functions: the handlers are the SDK's, the API in front of them is a stand-in, through
+/// which the real server recorded these journals.
+#[cfg(feature = "lambda")]
+#[test]
+fn lambda() {
+    suite("lambda", &[], Reached::ByArn, &fixtures::of_sdk("lambda", "truth.json"), 80);
 }
 
 #[test]
 fn python() {
-    suite("python", "python", &[], &fixtures::of_sdk("python", "truth.json"), 100);
+    suite("python", &[], Reached::ByUrl, &fixtures::of_sdk("python", "truth.json"), 100);
 }
 
 /// Hypercorn speaks HTTP/1.1 as well: the same verdicts, and the same explanations.
 #[test]
 fn python_over_http1() {
-    if wanted("python over HTTP/1.1", "python") && provisioned("python over HTTP/1.1", "python", &[]) {
+    if wanted("python") && provisioned("python", &[]) {
         let fixtures = fixtures::of_sdk("python", "truth.json");
-        let candidate = Candidate::start("python", &["base"]);
+        let candidate = Candidate::start("python", &["base"], Reached::ByUrl);
         let mut compared = 0;
         for (variant, fixtures) in fixtures::by_variant(&fixtures) {
             if !["base", "qty", "swap-parallel-calls", "throws"].contains(&variant.as_str()) {
@@ -101,7 +115,7 @@ fn python_over_http1() {
 
 #[test]
 fn go() {
-    suite("go", "go", &[], &fixtures::of_sdk("go", "truth.json"), 100);
+    suite("go", &[], Reached::ByUrl, &fixtures::of_sdk("go", "truth.json"), 100);
 }
 
 #[test]
@@ -135,5 +149,5 @@ fn the_gate_can_go_red_on_a_live_candidate() {
 
 #[test]
 fn java() {
-    suite("java", "java", &["legacy"], &fixtures::of_sdk("java", "truth.json"), 90);
+    suite("java", &["legacy"], Reached::ByUrl, &fixtures::of_sdk("java", "truth.json"), 90);
 }

@@ -8,13 +8,20 @@
 mod convert;
 mod kinds;
 mod layout;
+mod message;
 mod pieces;
+mod reading;
 mod segment;
 mod slab;
+mod spool;
+mod store;
 mod write;
 
 pub use convert::{Converted, convert};
+pub use message::{ArrowError, Cut};
 pub use pieces::{BrokenBatch, Piece, Pieces};
-pub use segment::{ArrowError, Cut, Opened, Segment, Store};
-pub use slab::Slab;
+pub use segment::{Opened, Segment};
+pub use slab::{Body, Slab};
+pub use spool::{RowHead, Spool};
+pub use store::{Scratch, Store, StoreReader};
 pub use write::{ArrowWriter, RowRef, WriteError};
