@@ -13,7 +13,7 @@ use crate::diff::{
 };
 use crate::gate::Proof;
 use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
-use crate::report::{Invocation, Judgement, Verdict};
+use crate::report::{Invocation, Judgement, PANICKED, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 
@@ -453,5 +453,3 @@ impl<'c> Checker<'c> {
         Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
 }
-
-const PANICKED: &str = "checking it failed unexpectedly; please report this";

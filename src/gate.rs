@@ -92,6 +92,7 @@ impl Gate {
 pub enum Reason {
     NothingChecked,
     Inconclusive(u64),
+    Interrupted,
     RowsLost,
     TooFewJournals { decided: u64, required: u64 },
     TooFewHandlers { covered: u64, handlers: u64, percent: u64 },
@@ -107,6 +108,7 @@ impl fmt::Display for Reason {
             Self::NothingChecked => write!(f, "nothing was checked"),
             Self::Inconclusive(1) => write!(f, "1 invocation stayed inconclusive"),
             Self::Inconclusive(count) => write!(f, "{count} invocations stayed inconclusive"),
+            Self::Interrupted => write!(f, "it was interrupted before everything was checked"),
             Self::RowsLost => write!(f, "some rows could not be read, and nobody knows whose they are"),
             Self::TooFewJournals { decided, required } => {
                 write!(f, "{decided} journals were checked, {required} are required (--min-journals)")

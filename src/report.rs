@@ -37,6 +37,9 @@ impl Verdict {
     }
 }
 
+/// Why there is no verdict where there was a panic.
+pub const PANICKED: &str = "checking it failed unexpectedly; please report this";
+
 /// What came of holding one journal against a candidate.
 #[derive(Clone, Debug)]
 pub struct Judgement {
@@ -258,6 +261,8 @@ pub struct Report {
     pub proofs: Option<Proofs>,
     /// Whether there were rows of which nobody knows whose they are.
     pub rows_lost: bool,
+    /// Whether it was ended before everything was checked.
+    pub interrupted: bool,
     /// Acceptances of the policy, with what became of them.
     pub acceptances: Vec<(Acceptance, AcceptanceState)>,
     pub gate: Gate,
@@ -373,6 +378,9 @@ impl Report {
         }
         if inconclusive > 0 {
             undecided.push(Reason::Inconclusive(inconclusive));
+        }
+        if self.interrupted {
+            undecided.push(Reason::Interrupted);
         }
         if self.rows_lost {
             undecided.push(Reason::RowsLost);

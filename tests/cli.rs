@@ -117,6 +117,19 @@ fn help_teaches() {
 }
 
 #[test]
+fn help_says_what_a_live_candidate_runs() {
+    for command in ["check", "trace"] {
+        let help = session(&[command, "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
+        for sentence in [
+            "No ctx.run closure runs, ever; but handler code outside of ctx.run does run, as on any retry",
+            "Use an instance that takes no traffic.",
+        ] {
+            assert!(help.contains(sentence), "{command}: {help}");
+        }
+    }
+}
+
+#[test]
 fn exit_statuses_are_the_contracts() {
     assert_eq!(status(&["check", RECORDED, "--against", RECORDED]), 0);
     assert_eq!(status(&["check", RECORDED, "--against", TRACE]), 1);

@@ -1,90 +1,43 @@
 //! Candidates that misbehave: a stand-in endpoint does what no real deployment can be made to do. Whatever it is, the
 //! outcome is a verdict or a reason, in bounded time; never a hang.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const RECORDED: &str = "fixtures/clean/process/recorded.jsonl";
-const INVOCATION: &str = "application/vnd.restate.invocation.v6";
+#[path = "common/stand_in.rs"]
+mod stand_in;
 
-/// What the stand-in does with an attempt; it is told how many came before.
-type Answer = dyn Fn(usize, &mut TcpStream) + Send + Sync;
+use stand_in::{
+    INVOCATION, RECORDED, Request, StandIn, frame, journals, manifest, replayed, respond, respond_head,
+    respond_without_end,
+};
 
-/// Serves a manifest and, with `answer`, attempts; its address.
+/// Serves a manifest and, with `answer`, attempts, of which it is told how many came before; its address.
 fn endpoint(manifest: Value, answer: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer: Arc<Answer> = Arc::new(answer);
-    let attempts = Arc::new(AtomicUsize::new(0));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (manifest, answer, attempts) = (manifest.clone(), Arc::clone(&answer), Arc::clone(&attempts));
-            std::thread::spawn(move || {
-                let mut stream = stream.unwrap();
-                let Some(path) = read_request(&stream) else { return };
-                if path.ends_with("/discover") {
-                    respond(&mut stream, "200 OK", "application/json", manifest.to_string().as_bytes());
-                } else {
-                    answer(attempts.fetch_add(1, Ordering::SeqCst), &mut stream);
-                }
-            });
-        }
-    });
-    url
-}
-
-/// Reads a request to its end; its path.
-fn read_request(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    reader.take(length).read_to_end(&mut Vec::new()).ok()?;
-    Some(first.split(' ').nth(1)?.to_owned())
-}
-
-fn respond(stream: &mut TcpStream, status: &str, content_type: &str, body: &[u8]) {
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nx-restate-server: restate-sdk-typescript/1.17.2\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(body);
-}
-
-fn manifest() -> Value {
-    json!({ "protocolMode": "REQUEST_RESPONSE", "minProtocolVersion": 5, "maxProtocolVersion": 7, "services": [
-        { "name": "Order", "ty": "VIRTUAL_OBJECT", "handlers": [{ "name": "process", "ty": "EXCLUSIVE" }] },
-    ] })
+    StandIn::new(manifest, move |request, stream| answer(request.before, stream)).url()
 }
 
 fn check(url: &str) -> Output {
+    check_all(Path::new(RECORDED), url)
+}
+
+fn check_all(journals: &Path, url: &str) -> Output {
     let started = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
-        .args(["check", RECORDED, "--against", url, "--http1.1", "--timeout", "2", "--format", "json"])
+        .arg("check")
+        .arg(journals)
+        .args(["--against", url, "--http1.1", "--timeout", "2", "--format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert!(started.elapsed() < Duration::from_secs(15), "it took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "it took {:?}", started.elapsed());
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!errors.contains("panicked"), "{errors}");
     output
@@ -93,15 +46,6 @@ fn check(url: &str) -> Output {
 fn invocation(output: &Output) -> Value {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     document["invocations"][0].clone()
-}
-
-/// A frame of the invocation protocol.
-fn frame(ty: u16, message: &[u8]) -> Vec<u8> {
-    let mut frame = ty.to_be_bytes().to_vec();
-    frame.extend([0, 0]);
-    frame.extend((message.len() as u32).to_be_bytes());
-    frame.extend(message);
-    frame
 }
 
 /// An inconclusive verdict with this in its reason, and exit status 3.
@@ -161,12 +105,249 @@ fn connections_that_break() {
 }
 
 #[test]
+fn answers_without_end_or_bound() {
+    inconclusive("no answer within 2s", |_, stream| {
+        respond_without_end(stream, INVOCATION, &frame(0x8005, b"\x08\x01"))
+    });
+    inconclusive("no answer within 2s", |_, stream| {
+        respond_head(stream, INVOCATION);
+        while stream.write_all(b"1\r\n\x00\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    });
+    // A message that would take 4 GiB, and 8 MiB of one that says so.
+    inconclusive("not the invocation protocol", |_, stream| {
+        respond_without_end(
+            stream,
+            INVOCATION,
+            &[b"\x00\x02\x00\x00\xff\xff\xff\xff".to_vec(), vec![0; 8 << 20]].concat(),
+        );
+    });
+    // What is known from the head of a message is not waited for.
+    inconclusive("it issued a command (output)", |_, stream| {
+        respond_head(stream, INVOCATION);
+        let _ = stream.write_all(b"8\r\n\x04\x01\x00\x00\x00\xff\xff\xff\r\n");
+        std::thread::sleep(Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn answers_that_are_not_even_http() {
+    inconclusive("the connection failed", |_, stream| drop(stream.write_all(b"\x00\x01\x02 what is this\r\n\r\n")));
+    inconclusive("the connection failed", |_, stream| drop(stream.write_all(b"HTTP/1.1 200")));
+    inconclusive("the connection failed", |_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        let header = format!("x-{}: y\r\n", "long".repeat(1000));
+        while stream.write_all(header.as_bytes()).is_ok() {}
+    });
+    inconclusive("the connection failed", |_, stream| {
+        // Reset, not closed.
+        let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+    });
+}
+
+/// Verdicts and reasons, by invocation.
+fn verdicts(output: &Output) -> Vec<(String, String, String)> {
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let invocations = report["invocations"].as_array().unwrap();
+    invocations.iter().map(|one| (text(&one["id"]), text(&one["verdict"]), text(&one["reason"]))).collect()
+}
+
+#[test]
+fn a_candidate_that_dies_half_way_is_given_up() {
+    let (file, ids) = journals(400);
+    let crash: &'static OnceLock<Box<dyn Fn() + Send + Sync>> = Box::leak(Box::default());
+    let stand_in =
+        StandIn::new(
+            manifest(),
+            move |request, stream| {
+                if request.before < 100 { replayed(stream) } else { crash.get().unwrap()() }
+            },
+        );
+    assert!(crash.set(Box::new(stand_in.crash())).is_ok());
+    let output = check_all(file.path(), &stand_in.url());
+    assert_eq!(output.status.code(), Some(3));
+    let verdicts = verdicts(&output);
+    assert_eq!(verdicts.len(), ids.len());
+    let decided = verdicts.iter().filter(|(_, verdict, _)| verdict == "compatible").count();
+    assert!((84..=100).contains(&decided), "{decided}");
+    let (_, verdict, reason) = verdicts.last().unwrap();
+    assert_eq!(verdict, "inconclusive");
+    assert!(reason.contains("it is gone: could not connect to 127.0.0.1"), "{reason}");
+}
+
+#[test]
+fn a_candidate_that_comes_back_is_waited_for() {
+    let (file, ids) = journals(100);
+    let crash: &'static OnceLock<Box<dyn Fn() + Send + Sync>> = Box::leak(Box::default());
+    let stand_in =
+        StandIn::new(
+            manifest(),
+            move |request, stream| {
+                if request.before < 50 { replayed(stream) } else { crash.get().unwrap()() }
+            },
+        );
+    let (crashes, address) = (stand_in.crash(), stand_in.address);
+    let back = move || {
+        crashes();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            StandIn::of_both(|_, _| {}, |_, stream| replayed(stream), address);
+        });
+    };
+    let once = std::sync::Once::new();
+    assert!(crash.set(Box::new(move || once.call_once(&back))).is_ok());
+    let output = check_all(file.path(), &stand_in.url());
+    let compatible = verdicts(&output).iter().filter(|(_, verdict, _)| verdict == "compatible").count();
+    assert_eq!(compatible, ids.len(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// One journal brings every connection down whenever it is replayed: that is its own fault and no other's.
+#[test]
+fn a_journal_that_brings_the_candidate_down_is_alone_with_it() {
+    let (file, ids) = journals(100);
+    let poison = ids[37].clone();
+    let poisonous = poison.clone();
+    let stumble: &'static OnceLock<Box<dyn Fn() + Send + Sync>> = Box::leak(Box::default());
+    let stand_in = StandIn::new(manifest(), move |request, stream| {
+        // Long enough for others to be under way.
+        std::thread::sleep(Duration::from_millis(5));
+        if request.is_of(&poisonous) { stumble.get().unwrap()() } else { replayed(stream) }
+    });
+    assert!(stumble.set(Box::new(stand_in.stumble())).is_ok());
+    let output = check_all(file.path(), &stand_in.url());
+    for (id, verdict, reason) in verdicts(&output) {
+        assert_eq!(verdict, if id == poison { "inconclusive" } else { "compatible" }, "{id}: {reason}");
+    }
+}
+
+#[test]
+fn what_is_hopeless_is_given_up() {
+    let (file, _) = journals(1000);
+    // With three tries each it would take minutes, waiting for each even hours.
+    let refusing = endpoint(manifest(), |_, stream| respond(stream, "503 Service Unavailable", "text/plain", b""));
+    let hanging = endpoint(manifest(), |_, _| std::thread::sleep(Duration::from_secs(60)));
+    for (url, why) in [(refusing, "because it answers 503"), (hanging, "because no answer within 2s")] {
+        let output = check_all(file.path(), &url);
+        assert_eq!(output.status.code(), Some(3));
+        let verdicts = verdicts(&output);
+        assert!(verdicts.iter().all(|(_, verdict, _)| verdict == "inconclusive"));
+        let (.., reason) = verdicts.last().unwrap();
+        assert!(reason.contains("64 requests in a row had no answer") && reason.contains(why), "{reason}");
+    }
+}
+
+/// One that hangs holds up none of the others.
+#[test]
+fn journals_that_hang_are_told_of_in_their_place() {
+    let (file, ids) = journals(300);
+    let hang: Vec<String> = ids.iter().step_by(50).cloned().collect();
+    let hanging = hang.clone();
+    let stand_in = StandIn::new(manifest(), move |request, stream| {
+        if hanging.iter().any(|id| request.is_of(id)) {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        replayed(stream);
+    });
+    let output = check_all(file.path(), &stand_in.url());
+    let verdicts = verdicts(&output);
+    assert!(verdicts.iter().map(|(id, ..)| id).eq(&ids));
+    for (id, verdict, reason) in verdicts {
+        assert_eq!(verdict, if hang.contains(&id) { "inconclusive" } else { "compatible" }, "{id}: {reason}");
+    }
+}
+
+/// Whatever becomes of the explanation, the SDK's verdict stays.
+#[test]
+fn a_trace_that_fails_does_not_take_the_verdict_back() {
+    // 570 at command 5, for a call.
+    let diverges = frame(2, b"\x08\xba\x04\x20\x05\x30\x8d\x08");
+    let breaks: [fn(&mut TcpStream); 4] = [
+        |_| {},
+        |stream| respond(stream, "503 Service Unavailable", "text/plain", b""),
+        |stream| respond_without_end(stream, INVOCATION, &frame(0x8005, b"\x08\x01")),
+        |stream| respond(stream, "200 OK", INVOCATION, &frame(0x0403, &[0xFF; 9])),
+    ];
+    for (number, breaks) in breaks.into_iter().enumerate() {
+        let diverges = diverges.clone();
+        let url = endpoint(manifest(), move |before, stream| match before {
+            // With both seeds.
+            0 | 1 => respond(stream, "200 OK", INVOCATION, &diverges),
+            _ => breaks(stream),
+        });
+        let output = check(&url);
+        let invocation = invocation(&output);
+        assert_eq!(invocation["verdict"], "mismatch", "{number}: {invocation}");
+        assert_eq!(invocation["findings"][0]["command_index"], 5, "{number}: {invocation}");
+        assert!(invocation["reason"].as_str().unwrap().contains("not traced"), "{number}: {invocation}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn an_unknown_sdk_is_not_traced_and_the_report_says_so() {
+    let discovery = |_: &Request, stream: &mut TcpStream| {
+        let body = manifest().to_string();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nx-restate-server: restate-sdk-cobol/1.0\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(body.as_bytes());
+    };
+    let attempt = |request: &Request, stream: &mut TcpStream| {
+        assert!(request.before < 2, "it is traced");
+        respond(stream, "200 OK", INVOCATION, &frame(2, b"\x08\xba\x04\x20\x05\x30\x8d\x08"));
+    };
+    let stand_in = StandIn::of_both(discovery, attempt, "127.0.0.1:0".parse().unwrap());
+    let output = check(&stand_in.url());
+    let invocation = invocation(&output);
+    assert_eq!(invocation["verdict"], "mismatch", "{invocation}");
+    let says = "tracing was never tried with this SDK (restate-sdk-cobol/1.0)";
+    assert!(invocation["reason"].as_str().unwrap().contains(says), "{invocation}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(says));
+    assert_eq!(stand_in.attempts(), 2);
+}
+
+/// A trace that shows the SDK wrong is no explanation of what it says.
+#[test]
+fn judgements_that_disagree_are_told_of() {
+    // It objects to command 5, and then takes every step as it was recorded, or ends after two.
+    let recorded = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORDED)).unwrap();
+    let rows: Vec<Value> = recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let commands = rows.iter().filter(|row| row["entry_type"].as_str().unwrap().starts_with("Command"));
+    let frames = commands.skip(1).map(|row| {
+        let (_, kind) = row["entry_type"].as_str().unwrap().split_once(": ").unwrap();
+        let kind = rehearsal::journal::CommandKind::ALL.iter().find(|known| format!("{known:?}") == kind).unwrap();
+        frame(0x0400 + *kind as u16, &hex_simd::decode_to_vec(row["raw"].as_str().unwrap()).unwrap())
+    });
+    let frames: Vec<Vec<u8>> = frames.collect();
+    for (steps, disagrees) in [(frames.len(), true), (7, true), (2, false)] {
+        let trace = [frames[..steps].concat(), frame(2, b"\x08\xf4\x03")].concat();
+        let stand_in = StandIn::new(manifest(), move |request, stream| {
+            // Only a replay has the recorded commands in it.
+            let answer = if request.is_of("rehearse: the recorded commands end here") {
+                frame(2, b"\x08\xba\x04\x20\x05\x30\x8d\x08")
+            } else {
+                trace.clone()
+            };
+            respond(stream, "200 OK", INVOCATION, &answer);
+        });
+        let invocation = invocation(&check(&stand_in.url()));
+        let reason = invocation["reason"].as_str().unwrap_or_default();
+        assert_eq!(invocation["verdict"], if disagrees { "inconclusive" } else { "mismatch" }, "{steps}: {invocation}");
+        let both = reason.contains("by the candidate's SDK replay stops at command 5, by its trace");
+        assert_eq!(both, disagrees, "{steps}: {invocation}");
+    }
+}
+
+#[test]
 fn what_passes_is_tried_again() {
     let url = endpoint(manifest(), |before, stream| match before {
         0 => respond(stream, "503 Service Unavailable", "text/plain", b""),
         1 => {}
-        // 570 at command 12, which is the sentinel: everything was replayed.
-        _ => respond(stream, "200 OK", INVOCATION, &frame(2, b"\x08\xba\x04\x20\x0c")),
+        _ => replayed(stream),
     });
     let output = check(&url);
     assert_eq!(invocation(&output)["verdict"], "compatible");
@@ -213,6 +394,19 @@ fn manifests_are_judged_before_anything_is_sent() {
 }
 
 #[test]
+fn a_schema_without_an_end_is_no_end_of_ours() {
+    for schema in
+        [json!({ "$ref": "#" }), json!({ "allOf": [{ "$ref": "#" }] }), json!({ "$ref": "http://127.0.0.1:1/x" })]
+    {
+        let mut endless = manifest();
+        endless["services"][0]["handlers"][0]["input"] = json!({ "jsonSchema": schema });
+        let url = endpoint(endless, |_, stream| respond(stream, "200 OK", INVOCATION, &frame(2, b"\x08\x90\x03")));
+        let invocation = invocation(&check(&url));
+        assert_eq!(invocation["verdict"], "failed", "{invocation}");
+    }
+}
+
+#[test]
 fn an_input_that_does_not_fit_is_named_where_the_candidate_fails() {
     let mut strict = manifest();
     strict["services"][0]["handlers"][0]["input"] =
@@ -239,7 +433,63 @@ fn deployments_that_are_not_there() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("manifest"), "{output:?}");
 }
 
-fn respond_head(stream: &mut TcpStream, content_type: &str) {
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n");
-    let _ = stream.write_all(head.as_bytes());
+/// Discovery is answered so; what is said then, with the run over and nothing checked.
+#[track_caller]
+fn undiscovered(says: &str, discovery: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) {
+    let nobody = |_: &Request, _: &mut TcpStream| panic!("a journal was sent");
+    let stand_in = StandIn::of_both(discovery, nobody, "127.0.0.1:0".parse().unwrap());
+    let output = check(&stand_in.url());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("could not discover http://127.0.0.1:") && said.contains(says), "{said}");
+    assert!(!output.stderr.contains(&0x1b), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn discovery_that_fails() {
+    undiscovered("no answer within 2s", |_, _| std::thread::sleep(Duration::from_secs(10)));
+    undiscovered("no answer within 2s", |_, stream| {
+        respond_head(stream, "application/json");
+        std::thread::sleep(Duration::from_secs(10));
+    });
+    undiscovered("the connection failed", |_, _| {});
+    undiscovered("the connection failed", |_, stream| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n")));
+    undiscovered("the connection failed", |_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{");
+    });
+    undiscovered("it redirects", |_, stream| respond(stream, "301 Moved Permanently", "text/plain", b""));
+    undiscovered("503", |_, stream| respond(stream, "503 Service Unavailable", "text/plain", b""));
+    undiscovered("--identity-key", |_, stream| respond(stream, "401 Unauthorized", "text/plain", b""));
+    undiscovered("can not be read", |_, stream| respond(stream, "200 OK", "text/html", b"<html>\x1b[2J"));
+    undiscovered("can not be read", |_, stream| {
+        respond(stream, "200 OK", "application/json", b"{\"services\": \"\x1b[2J\"}")
+    });
+    let deep = "[".repeat(1 << 20);
+    undiscovered("can not be read", move |_, stream| respond(stream, "200 OK", "application/json", deep.as_bytes()));
+    undiscovered("its answer is longer than 16777216 bytes", |_, stream| {
+        respond_without_end(stream, "application/json", &[b' '; 1 << 16]);
+    });
+}
+
+#[test]
+fn a_manifest_with_hostile_names_repaints_nothing() {
+    let name = "\u{1b}[2J::error::\u{202e}\r\n<script>";
+    let services = json!([
+        { "name": "Order", "ty": "VIRTUAL_OBJECT", "handlers": [{ "name": "process", "ty": name }, { "name": name, "ty": name }] },
+        { "name": name, "ty": name, "handlers": [{ "name": "..", "ty": "SHARED" }] },
+    ]);
+    let manifest = json!({ "minProtocolVersion": 5, "maxProtocolVersion": 7, "services": services });
+    let url = endpoint(manifest, |_, stream| replayed(stream));
+    let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        .args(["check", RECORDED, "--against", &url, "--http1.1", "-v", "--require-coverage", "handlers"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let all = [output.stdout.clone(), output.stderr.clone()].concat();
+    assert!(!all.contains(&0x1b) && !all.contains(&b'\r'), "{output:?}");
+    let text = String::from_utf8(all).unwrap();
+    assert!(!text.contains('\u{202e}') && !text.lines().any(|line| line.starts_with("::")), "{text}");
+    assert!(text.contains("\\u{1b}"), "what is not covered is named: {text}");
 }

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use rehearsal::journal::{CommandKind, Journal};
+
+#[path = "../fuzz/answers.rs"]
+mod answers;
 #[path = "../fuzz/read.rs"]
 mod read;
 
@@ -152,4 +156,69 @@ fn what_fuzzing_found_is_read_without_a_panic() {
         read += 1;
     }
     assert!(read > 0);
+}
+
+/// What honest candidates answer: the recorded commands, cut off or not; endings of every kind.
+fn seeds_of_answers(journals: &[Journal]) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (number, journal) in (0u8..).zip(journals) {
+        let entries = journal.entries.view();
+        let commands = entries.command_count() as u8;
+        let mismatch = |index: u8, kind: CommandKind| {
+            let ty = 0x400 + kind as u16;
+            vec![0x08, 0xBA, 0x04, 0x20, index, 0x2A, 0x03, b't', b'a', b'x', 0x30, ty as u8 | 0x80, (ty >> 7) as u8]
+        };
+        for (sdk, at) in (0..).zip([commands, commands / 2, 1]) {
+            let mut input = vec![number, sdk, 40];
+            // The verdict with either seed, then the trace as often as it is asked for.
+            for _ in 0..2 {
+                answers::put(&mut input, answers::ERROR, &mismatch(at, CommandKind::Run));
+                answers::put(&mut input, answers::END_OF_ANSWER, b"");
+            }
+            for place in entries.commands().skip(1).take(usize::from(at)) {
+                let kind = entries.command_kind(place).unwrap();
+                answers::put(&mut input, answers::command(kind), entries.raw(place));
+            }
+            answers::put(&mut input, 3, b"");
+            seeds.push(input);
+            // It waits, and the search for where it does.
+            let mut input = vec![number, sdk + 3, 7];
+            for ending in [(1, vec![0x0A, 0x02, 0x01, 0x03]), (answers::ERROR, mismatch(at, CommandKind::Call))] {
+                answers::put(&mut input, ending.0, &ending.1);
+                answers::put(&mut input, answers::END_OF_ANSWER, b"");
+            }
+            seeds.push(input);
+        }
+    }
+    seeds
+}
+
+#[test]
+fn whatever_a_candidate_answers_nothing_can_run_and_it_comes_to_an_end() {
+    let cases: u64 = std::env::var("FUZZ_CASES").map_or(600, |cases| cases.parse().unwrap());
+    let journals = answers::journals(&fixtures());
+    let seeds = seeds_of_answers(&journals);
+    for case in 0..cases {
+        let mut seeded = Seeded(case ^ 0xA45);
+        let mut input = seeds[case as usize % seeds.len()].clone();
+        // As it is, the first time round.
+        if case as usize >= seeds.len() {
+            seeded.mutate(&mut input);
+        }
+        if let Err(panic) = std::panic::catch_unwind(|| answers::answer(&journals, &input)) {
+            let kept = std::env::temp_dir().join(format!("rehearse-fuzz-answers-{case}"));
+            std::fs::write(&kept, &input).unwrap();
+            eprintln!("case {case} is kept as {}", kept.display());
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes the corpus of fuzz/run to FUZZ_SEEDS"]
+fn seeds_of_answers_for_the_fuzzer() {
+    let folder = PathBuf::from(std::env::var_os("FUZZ_SEEDS").unwrap());
+    for (number, seed) in seeds_of_answers(&answers::journals(&fixtures())).iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+    }
 }

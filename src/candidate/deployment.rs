@@ -1,6 +1,9 @@
 //! A deployment, whatever it is reached through.
 
 use bytes::Bytes;
+use tokio::time::Instant;
+#[cfg(feature = "lambda")]
+use tokio::time::timeout_at;
 
 use super::http::{Endpoint, HttpError, Page, Transport};
 use super::invoke::Invoke;
@@ -57,16 +60,35 @@ impl Deployment {
         match self {
             Self::Http(endpoint) => Ok(endpoint.get(path, accept).await?),
             #[cfg(feature = "lambda")]
-            Self::Lambda(function) => function.get(path, accept).await,
+            Self::Lambda(function) => Box::pin(function.get(path, accept)).await,
         }
     }
 
-    /// One attempt: sends a whole body, and reads the answer until it is known.
-    pub async fn attempt(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, DeploymentError> {
+    /// When what begins now has to have its answer.
+    pub fn deadline(&self) -> Instant {
         match self {
-            Self::Http(endpoint) => Ok(endpoint.attempt(target, body, listen).await?),
+            Self::Http(endpoint) => endpoint.deadline(),
             #[cfg(feature = "lambda")]
-            Self::Lambda(function) => function.attempt(target, body, listen).await,
+            Self::Lambda(function) => Instant::now() + function.timeout(),
+        }
+    }
+
+    /// One attempt that has to be over by then: sends a whole body, and reads the answer until it is known.
+    pub async fn attempt_until(
+        &self,
+        deadline: Instant,
+        target: &Invoke<'_>,
+        body: Bytes,
+        listen: Listen,
+    ) -> Result<Answer, DeploymentError> {
+        match self {
+            Self::Http(endpoint) => Ok(endpoint.attempt_until(deadline, target, body, listen).await?),
+            #[cfg(feature = "lambda")]
+            Self::Lambda(function) => {
+                // On the heap: the AWS SDK's futures are large, and nested too deep for the compiler where all is one.
+                let attempt = timeout_at(deadline, Box::pin(function.attempt(target, body, listen)));
+                attempt.await.unwrap_or_else(|_| Err(HttpError::TimedOut(function.timeout()).into()))
+            }
         }
     }
 }

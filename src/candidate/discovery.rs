@@ -68,6 +68,20 @@ impl Manifest {
         Sdk::of(&self.server)
     }
 
+    /// Whether tracing it is known to run nothing.
+    pub fn can_be_traced(&self) -> bool {
+        Sdk::can_be_traced(&self.server)
+    }
+
+    /// The version for a journal that does not say which one it is pinned to: what is recorded is the same in all of them.
+    pub fn likely_version(&self) -> u32 {
+        const USUAL: u32 = 6;
+        if self.max_protocol_version == 0 {
+            return USUAL;
+        }
+        USUAL.min(self.max_protocol_version).max(self.min_protocol_version)
+    }
+
     /// Every handler, by service and name.
     pub fn handlers(&self) -> impl Iterator<Item = (String, String)> + '_ {
         let names = |service: &Service| {

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
+use super::agreement::{as_told, contradiction, place_of, with_await};
 use super::deployment::{Deployment, DeploymentError};
 use super::discovery::{DiscoveryError, Manifest};
+use super::http::{HttpError, HttpVersion};
 use super::invoke::Invoke;
-use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
+use super::lacking::{lacking, rejected_input};
+use crate::diff::{AddedAwait, Replayed, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
-use crate::journal::command::{Command, FieldValue, fields};
-use crate::journal::{
-    Await, CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationId, InvocationInfo, Journal, Step, Trace,
-};
-use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
+use crate::journal::{Await, CommandKind, Entries, InvocationId, Journal, Trace};
+use crate::protocol::{milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
-use crate::replay::{Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
+use crate::replay::{Answer, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
 use crate::report::{Judgement, Verdict};
-use crate::rules::{self, Cause, Finding, Findings, Redaction, timeline};
+use crate::rules::{Cause, Findings, Redaction, timeline};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +41,32 @@ pub struct Live {
 
 /// A deployment that can not be checked against at all.
 #[derive(Debug, thiserror::Error)]
-#[error("could not discover {name}: {source}")]
+#[error("could not discover {name}: {source}{hint}")]
 pub struct LiveError {
     name: String,
     source: DiscoveryError,
+    hint: &'static str,
+}
+
+impl LiveError {
+    fn new(deployment: &Deployment, source: DiscoveryError) -> Self {
+        let version = match deployment {
+            Deployment::Http(endpoint) => Some(endpoint.version()),
+            #[cfg(feature = "lambda")]
+            Deployment::Lambda(_) => None,
+        };
+        // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
+        let hint = match (&source, version) {
+            (DiscoveryError::Unanswered(DeploymentError::Http(HttpError::Connection(_))), Some(version)) => {
+                match version {
+                    HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
+                    HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",
+                }
+            }
+            _ => "",
+        };
+        Self { name: deployment.name().to_owned(), source, hint }
+    }
 }
 
 /// Why there is no verdict on one journal.
@@ -57,29 +79,51 @@ enum Undecided {
 }
 
 /// A journal with all that an attempt needs to know.
-struct Subject<'j> {
-    journal: &'j Journal,
-    service: String,
-    handler: String,
-    version: u32,
+pub(super) struct Subject<'j> {
+    pub journal: &'j Journal,
+    pub service: String,
+    pub handler: String,
+    pub version: u32,
     attempt: Attempt,
     other_seed: Option<u64>,
+}
+
+/// What a trace says, beside what the SDK said.
+struct Explanation {
+    trace: Trace,
+    cause: Cause,
+    /// Why it is no more than what the SDK said.
+    untraced: Option<String>,
 }
 
 impl Live {
     pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
         let deployment = deployment.into();
-        let failed = |source| LiveError { name: deployment.name().to_owned(), source };
-        let manifest = Manifest::discover(&deployment).await.map_err(failed)?;
-        Ok(Self { deployment, manifest, options })
+        match Manifest::discover(&deployment).await {
+            Ok(manifest) => Ok(Self { deployment, manifest, options }),
+            Err(source) => Err(LiveError::new(&deployment, source)),
+        }
     }
 
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    pub fn sdk(&self) -> Sdk {
+    fn sdk(&self) -> Sdk {
         self.manifest.sdk()
+    }
+
+    /// Why the candidate is not traced, where that was not asked for.
+    pub fn untraced(&self) -> Option<String> {
+        let reason = || {
+            let server = if self.manifest.server.is_empty() { "it does not say which" } else { &self.manifest.server };
+            format!("not traced: tracing was never tried with this SDK ({server}), and might run closures there")
+        };
+        (!self.manifest.can_be_traced()).then(reason)
+    }
+
+    pub(super) fn options(&self) -> &LiveOptions {
+        &self.options
     }
 
     /// Journals under way at once.
@@ -87,15 +131,40 @@ impl Live {
         self.options.concurrency.max(1)
     }
 
-    /// What the candidate does with one journal.
+    /// What the candidate does with one journal; the SDK's own verdict is asked for too, and has to agree.
     pub async fn trace(&self, journal: &Journal) -> Result<Trace, String> {
         let subject = self.subject(journal)?;
         let recorded = journal.entries.view();
-        if let Some(finding) = self.finding_of_discovery(&subject, recorded) {
+        if let Some(finding) = lacking(&self.manifest, &subject, recorded, &self.findings(&subject, Cause::CodeChange))
+        {
             return Err(format!("the candidate does not have it ({})", finding.rule));
         }
-        let traced = self.traces(&subject, recorded, &subject.attempt, None).await;
-        traced.map(|(trace, _)| trace).map_err(|undecided| undecided.to_string())
+        self.trace_subject(&subject, recorded).await.map_err(|undecided| undecided.to_string())?
+    }
+
+    async fn trace_subject(
+        &self,
+        subject: &Subject<'_>,
+        recorded: Entries<'_>,
+    ) -> Result<Result<Trace, String>, Undecided> {
+        let (outcome, attempt) = self.tripwire(subject, recorded).await?;
+        let stop = match outcome {
+            Outcome::Executing(what) => {
+                return Ok(Err(format!("the candidate does not replay ({what}); the attempt was stopped at once")));
+            }
+            Outcome::Failed { .. } | Outcome::Undecided(_) => None,
+            Outcome::Reached => Some(Stop::Frontier),
+            other => stop_of(other).map(|(stop, _)| stop),
+        };
+        let (trace, cause) = self.traces(subject, recorded, &attempt, None).await?;
+        let traced = replay_trace(recorded, &trace)?.stop;
+        Ok(match stop {
+            Some(stop) if cause == Cause::CodeChange => match contradiction(&stop, &traced) {
+                Some(reason) => Err(reason),
+                None => Ok(with_await(trace, &stop, &traced)),
+            },
+            _ => Ok(trace),
+        })
     }
 
     /// Judges one journal.
@@ -122,17 +191,11 @@ impl Live {
             Ok(subject) => subject,
             Err(reason) => return Judgement::inconclusive(entries.command_count(), reason),
         };
-        if let Some(finding) = self.finding_of_discovery(&subject, entries) {
-            return Judgement {
-                verdict: Verdict::Failed,
-                commands: entries.command_count(),
-                frontier_reached: false,
-                findings: vec![finding],
-                reason: None,
-                path: 0,
-                timeline: Vec::new(),
-                proof: None,
-            };
+        let findings = self.findings(&subject, Cause::CodeChange);
+        if let Some(finding) = lacking(&self.manifest, &subject, entries, &findings) {
+            let mut judgement = Judgement::without_findings(Verdict::Failed, entries.command_count(), None);
+            judgement.findings.push(finding);
+            return judgement;
         }
         match self.replay(&subject).await {
             Ok(judgement) => judgement,
@@ -141,7 +204,7 @@ impl Live {
     }
 
     /// Replays a journal with one command changed.
-    async fn prove(&self, journal: &Journal, salt: u64) -> Proof {
+    pub(super) async fn prove(&self, journal: &Journal, salt: u64) -> Proof {
         let entries = match inject_into(journal.entries.view(), salt) {
             Ok(Some(entries)) => entries,
             Ok(None) => return Proof::Nothing,
@@ -159,17 +222,14 @@ impl Live {
             .info
             .service_and_handler()
             .ok_or("the journal does not say which handler it is of: join target from sys_invocation")?;
-        let id = journal.id.wire().ok_or("its id is not in Restate's form, and a replay needs it")?;
-        let version = journal.info.protocol_version.unwrap_or(self.manifest.max_protocol_version.clamp(5, 6));
+        if journal.entries.view().command_count() == 0 {
+            return Err("it has no commands, not even an Input".to_owned());
+        }
+        let attempt = Attempt::at(journal).ok_or("its id is not in Restate's form, and a replay needs it")?;
+        let version = journal.info.protocol_version.unwrap_or_else(|| self.manifest.likely_version());
         let created = journal.info.created_at.as_deref().and_then(milliseconds);
-        let attempt = Attempt {
-            id,
-            debug_id: journal.id.to_string(),
-            key: journal.info.key().unwrap_or_default(),
-            random_seed: default_seed(&id),
-        };
         // Up to protocol 5 the SDK derives the seed itself.
-        let other_seed = created.filter(|_| version >= 6).map(|created| unique_seed(&id, created));
+        let other_seed = created.filter(|_| version >= 6).map(|created| unique_seed(&attempt.id, created));
         Ok(Subject { journal, service, handler, version, attempt, other_seed })
     }
 
@@ -177,61 +237,18 @@ impl Live {
         Findings { service: &subject.service, handler: &subject.handler, redaction: self.options.redaction, cause }
     }
 
-    /// What needs no replay: the deployment does not have what the journal is of.
-    fn finding_of_discovery(&self, subject: &Subject<'_>, entries: Entries<'_>) -> Option<Finding> {
-        let findings = self.findings(subject, Cause::CodeChange);
-        let finding = |rule: &str, path: &str, recorded: String, replayed: Option<String>| {
-            rules::find(rule).map(|rule| findings.of_deployment(rule, path, &recorded, replayed.as_deref()))
-        };
-        let Some(service) = self.manifest.service(&subject.service) else {
-            return finding("service-missing", "service", subject.service.clone(), None);
-        };
-        if let Some(recorded) = subject.journal.info.service_type.as_deref()
-            && normal(recorded) != normal(&service.ty)
-        {
-            return finding("service-type-changed", "service_type", recorded.to_owned(), Some(service.ty.clone()));
-        }
-        let Some(handler) = service.handler(&subject.handler) else {
-            return finding("handler-missing", "handler", subject.handler.clone(), None);
-        };
-        let writes = |at: &usize| {
-            let kind = entries.command_kind(*at);
-            matches!(kind, Some(CommandKind::SetState | CommandKind::ClearState | CommandKind::ClearAllState))
-        };
-        if handler.ty.as_deref() == Some("SHARED") && entries.commands().any(|at| writes(&at)) {
-            return finding(
-                "handler-type-changed",
-                "handler_type",
-                "it writes state, as exclusive handlers do".to_owned(),
-                handler.ty.clone(),
-            );
-        }
-        if !self.manifest.speaks(subject.version) {
-            let (min, max) = (self.manifest.min_protocol_version, self.manifest.max_protocol_version);
-            return finding(
-                "protocol-unsupported",
-                "protocol_version",
-                subject.version.to_string(),
-                Some(format!("{min} to {max}")),
-            );
-        }
-        None
-    }
-
     async fn replay(&self, subject: &Subject<'_>) -> Result<Judgement, Undecided> {
         let recorded = subject.journal.entries.view();
         let commands = recorded.command_count();
         let (outcome, attempt) = self.tripwire(subject, recorded).await?;
         let judgement = |verdict, reason| Judgement::without_findings(verdict, commands, reason);
-        let violates = matches!(outcome, Outcome::Violates(_));
-        let (stop, issued) = match outcome {
+        let mut judged = match &outcome {
             Outcome::Reached => return Ok(judgement(Verdict::Compatible, None)),
             Outcome::Failed { code, message } => {
-                let mut failed = judgement(
-                    Verdict::Failed,
-                    Some(format!("the candidate failed with {code}: {}", first_line(&message))),
-                );
-                failed.findings.extend(self.rejected_input(subject, recorded));
+                let reason = format!("the candidate failed with {code}: {}", first_line(message));
+                let mut failed = judgement(Verdict::Failed, Some(reason));
+                let findings = self.findings(subject, Cause::CodeChange);
+                failed.findings.extend(rejected_input(&self.manifest, subject, recorded, &findings));
                 return Ok(failed);
             }
             Outcome::Executing(what) => {
@@ -241,64 +258,79 @@ impl Live {
             Outcome::Undecided(reason) => {
                 return Ok(judgement(Verdict::Inconclusive, Some(format!("the candidate: {reason}"))));
             }
-            Outcome::Diverges { at, issued } => (Stop::Divergence(at), issued),
-            Outcome::Violates(at) => (Stop::Divergence(at), None),
-            Outcome::Awaits { before, run, awaited } => (Stop::Await(AddedAwait { before, run, awaited }), None),
-            Outcome::Returned(at) => (Stop::Returned(at), None),
-        };
-        let told = match (&stop, &issued) {
-            (Stop::Divergence(at), Some(issued)) => Some((*at, issued.kind)),
-            _ => None,
-        };
-        let traced = if self.options.trace && self.sdk().can_be_traced() {
-            match self.traces(subject, recorded, &attempt, told).await {
-                // The verdict is known all the same.
-                Err(Undecided::Unanswered(error)) => {
-                    tracing::warn!("{}: the mismatch is told without a trace: {error}", subject.journal.id);
-                    None
-                }
-                traced => Some(traced?),
+            Outcome::Violates(_) => {
+                let reason = "the candidate calls it a violation of the protocol (RT0012)";
+                judgement(Verdict::Failed, Some(reason.to_owned()))
             }
-        } else {
-            None
-        };
-        let mut judged = if violates {
-            judgement(Verdict::Failed, Some("the candidate calls it a violation of the protocol (RT0012)".to_owned()))
-        } else {
-            judgement(Verdict::Mismatch, suspends(&stop).then(|| SUSPENDS.to_owned()))
-        };
-        let (trace, cause) = match traced {
-            Some((trace, cause)) => {
-                let Lockstep { stop: traced, .. } = replay_trace(recorded, &trace)?;
-                match place_of(&traced) {
-                    // The trace may end before the place; it may not contradict it.
-                    Some(place) if Some(place) != place_of(&stop) => {
-                        let reason = format!(
-                            "the SDK stops replay at command {}, its trace differs at command {place}: the two judgements disagree",
-                            place_of(&stop).unwrap_or(commands)
-                        );
-                        return Ok(judgement(Verdict::Inconclusive, Some(reason)));
-                    }
-                    Some(_) => (trace, cause),
-                    None if matches!(stop, Stop::Divergence(_)) => (as_told(recorded, &stop, issued)?, cause),
-                    None => (trace, cause),
-                }
+            Outcome::Diverges { .. } | Outcome::Awaits { .. } | Outcome::Returned(_) => {
+                judgement(Verdict::Mismatch, None)
             }
-            None => (as_told(recorded, &stop, issued)?, Cause::Unknown),
+        };
+        let Some((stop, issued)) = stop_of(outcome.clone()) else { return Ok(judged) };
+        let explained = self.explain(subject, recorded, &attempt, &outcome, &stop, issued).await?;
+        let Explanation { trace, cause, untraced } = match explained {
+            Ok(explanation) => explanation,
+            Err(disagreement) => return Ok(judgement(Verdict::Inconclusive, Some(disagreement))),
         };
         let alignment = align(recorded, Replayed::Trace(&trace), &stop)?;
         judged.findings = self.findings(subject, cause).of(&alignment);
         judged.timeline = timeline(&alignment);
+        judged.reason = judged.reason.or_else(|| suspends(&stop).then(|| SUSPENDS.to_owned())).or(untraced);
         Ok(judged)
     }
 
+    /// What the candidate did around the place where its SDK stopped; an error is a disagreement of the two judgements.
+    async fn explain(
+        &self,
+        subject: &Subject<'_>,
+        recorded: Entries<'_>,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        stop: &Stop,
+        issued: Option<Issued>,
+    ) -> Result<Result<Explanation, String>, Undecided> {
+        let told = |cause, untraced| {
+            let trace = as_told(recorded, stop, issued.clone())?;
+            Ok(Ok(Explanation { trace, cause, untraced }))
+        };
+        if !self.options.trace {
+            return told(Cause::Unknown, None);
+        }
+        if let Some(untraced) = self.untraced() {
+            return told(Cause::Unknown, Some(untraced));
+        }
+        let at_place = match (stop, &issued) {
+            (Stop::Divergence(at), Some(issued)) => Some((*at, issued.kind)),
+            _ => None,
+        };
+        let (trace, mut cause) = match self.traces(subject, recorded, attempt, at_place).await {
+            Ok(traced) => traced,
+            // What keeps the explanation does not take the verdict back.
+            Err(undecided) => return told(Cause::Unknown, Some(format!("not traced: {undecided}"))),
+        };
+        let traced = replay_trace(recorded, &trace)?.stop;
+        if let Some(disagreement) = contradiction(stop, &traced) {
+            // A candidate that differs from itself contradicts nothing.
+            if cause == Cause::CodeChange && self.tripwire(subject, recorded).await?.0 == *outcome {
+                return Ok(Err(disagreement));
+            }
+            cause = Cause::NonDeterminism;
+            return told(cause, None);
+        }
+        if place_of(&traced).is_none() && matches!(stop, Stop::Divergence(_)) {
+            return told(cause, None);
+        }
+        Ok(Ok(Explanation { trace, cause, untraced: None }))
+    }
+
+    /// The SDK's own verdict, and what was sent for it.
     async fn tripwire(&self, subject: &Subject<'_>, recorded: Entries<'_>) -> Result<(Outcome, Attempt), Undecided> {
+        let deadline = self.deployment.deadline();
         let mut tripwire = Tripwire::new(recorded, subject.attempt.clone(), subject.other_seed, self.sdk());
         loop {
-            let answer =
-                self.deployment.attempt(&invoke(subject), tripwire.request().into(), Listen::ForTheEnd).await?;
+            let answer = self.attempt(deadline, subject, tripwire.request(), Listen::ForTheEnd).await?;
             if let Some(outcome) = tripwire.answer(&answer) {
-                return Ok((outcome, subject.attempt.clone()));
+                return Ok((outcome, tripwire.attempt().clone()));
             }
         }
     }
@@ -312,9 +344,10 @@ impl Live {
         attempt: &Attempt,
         mut told: Option<(usize, CommandKind)>,
     ) -> Result<(Trace, Cause), Undecided> {
+        let deadline = self.deployment.deadline();
         let mut tracer = Tracer::new(recorded, attempt.clone(), self.sdk())?;
         let trace = loop {
-            match self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await {
+            match self.attempt(deadline, subject, tracer.request(), Listen::ForCommands).await {
                 Ok(answer) => {
                     if let Some(trace) = tracer.answer(&answer)? {
                         break trace;
@@ -326,36 +359,31 @@ impl Live {
                 },
             }
         };
-        let answer = self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
+        let answer = self.attempt(deadline, subject, tracer.request(), Listen::ForCommands).await?;
         let again = tracer.trace(&answer)?;
         let cause = if agree(&trace, &again) { Cause::CodeChange } else { Cause::NonDeterminism };
         Ok((trace, cause))
     }
 
-    /// Whether the recorded input fits the handler's schema; asked where the candidate failed.
-    fn rejected_input(&self, subject: &Subject<'_>, recorded: Entries<'_>) -> Option<Finding> {
-        let handler = self.manifest.service(&subject.service)?.handler(&subject.handler)?;
-        let schema = handler.input.as_ref()?.json_schema.as_ref()?;
-        let EntryKind::Command(CommandKind::Input) = recorded.kind(0) else { return None };
-        let input = decode(CommandKind::Input, recorded.raw(0)).ok()?;
-        let FieldValue::Bytes(payload) = input.get("value")? else { return None };
-        let validator = jsonschema::validator_for(schema).ok()?;
-        let rejected = match serde_json::from_slice::<serde_json::Value>(payload) {
-            Ok(value) => validator.iter_errors(&value).next().map(|error| error.to_string())?,
-            Err(error) => error.to_string(),
-        };
-        let rule = rules::find("input-rejected")?;
-        let findings = self.findings(subject, Cause::CodeChange);
-        Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&rejected)))
+    async fn attempt(
+        &self,
+        deadline: Instant,
+        subject: &Subject<'_>,
+        body: Vec<u8>,
+        listen: Listen,
+    ) -> Result<Answer, DeploymentError> {
+        self.deployment.attempt_until(deadline, &invoke(subject), body.into(), listen).await
     }
 }
 
-fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
-    Invoke {
-        id: &subject.attempt.debug_id,
-        service: &subject.service,
-        handler: &subject.handler,
-        version: subject.version,
+/// Where replay stops, and what the candidate issues there as its SDK says; `None` for what stops no replay.
+fn stop_of(outcome: Outcome) -> Option<(Stop, Option<Issued>)> {
+    match outcome {
+        Outcome::Diverges { at, issued } => Some((Stop::Divergence(at), issued)),
+        Outcome::Violates(at) => Some((Stop::Divergence(at), None)),
+        Outcome::Awaits { before, run, awaited } => Some((Stop::Await(AddedAwait { before, run, awaited }), None)),
+        Outcome::Returned(at) => Some((Stop::Returned(at), None)),
+        Outcome::Reached | Outcome::Failed { .. } | Outcome::Executing(_) | Outcome::Undecided(_) => None,
     }
 }
 
@@ -367,77 +395,24 @@ fn suspends(stop: &Stop) -> bool {
 const SUSPENDS: &str = "this SDK raises no error here, it suspends: until what it awaits has completed, and for good if that is a run, which \
                         does not run while replaying";
 
-/// The recorded command that is not replayed; `None` where the trace does not get there.
-fn place_of(stop: &Stop) -> Option<usize> {
-    match stop {
-        Stop::Divergence(at) | Stop::Returned(at) => Some(*at),
-        Stop::Await(added) => Some(added.before),
-        Stop::Frontier | Stop::Failed(_) | Stop::TraceEnds(_) => None,
+fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
+    Invoke {
+        id: &subject.attempt.debug_id,
+        service: &subject.service,
+        handler: &subject.handler,
+        version: subject.version,
     }
 }
 
-/// Without a trace: as recorded up to the place, then what the SDK says it issues there.
-fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>) -> Result<Trace, Undecodable> {
-    let upto = place_of(stop).unwrap_or(0);
-    let mut steps = Vec::new();
-    for at in recorded.commands().take(upto) {
-        let EntryKind::Command(kind) = recorded.kind(at) else { continue };
-        let command = decode(kind, recorded.raw(at)).map_err(|source| Undecodable {
-            side: Side::Recorded,
-            entry_index: at,
-            source,
-        })?;
-        steps.push(Step::Command(command));
-    }
-    if let Some(Issued { kind, name }) = issued {
-        let field = fields(kind).iter().find(|field| field.name == "name");
-        let fields = field.zip(name).map(|(field, name)| (field, FieldValue::Text(name))).into_iter().collect();
-        steps.push(Step::Command(Command { kind, fields, complete: false }));
-    }
-    Ok(Trace { steps, ending: Ending::Unknown })
-}
-
-/// `VIRTUAL_OBJECT` and `virtual_object` are the same.
-fn normal(ty: &str) -> String {
-    ty.to_ascii_lowercase()
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
+/// As much of a message as a report has room for.
+fn first_line(message: &str) -> String {
+    const LONGEST: usize = 500;
+    let line = message.lines().next().unwrap_or_default();
+    line.char_indices().nth(LONGEST).map_or_else(|| line.to_owned(), |(end, _)| format!("{}…", &line[..end]))
 }
 
 impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.deployment.name(), self.manifest.server)
-    }
-}
-
-/// Judges journals as they come, several at once; results keep their order. `false` from `sink` ends it.
-pub async fn check_live<'j>(
-    live: &Live,
-    journals: impl Iterator<Item = (IdOrder, InvocationInfo, Result<Journal, String>)> + 'j,
-    mut sink: impl FnMut(IdOrder, InvocationInfo, Judgement) -> bool,
-) {
-    let judged = stream::iter(journals)
-        .map(|(order, info, journal)| async move {
-            let judgement = match journal {
-                Ok(journal) => {
-                    let mut judgement = live.judge(&journal).await;
-                    judgement.path = journal.entries.view().path();
-                    if live.options.prove && judgement.verdict == Verdict::Compatible {
-                        judgement.proof = Some(live.prove(&journal, order.salt()).await);
-                    }
-                    judgement
-                }
-                Err(reason) => Judgement::inconclusive(0, reason),
-            };
-            (order, info, judgement)
-        })
-        .buffered(live.options.concurrency.max(1));
-    let mut judged = std::pin::pin!(judged);
-    while let Some((order, info, judgement)) = judged.next().await {
-        if !sink(order, info, judgement) {
-            return;
-        }
     }
 }

@@ -5,16 +5,17 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::cluster::ClusterFlags;
-use super::live::{LiveFlags, WARNING, block_on};
-use super::output::{OutputFile, progress, warn};
+use super::interrupt::Interrupt;
+use super::live::{LIVE, LiveFlags, WARNING, block_on};
+use super::output::{OutputFile, progress, warn, warn_of};
 use super::policy::{GateFlags, Gatekeeper};
 use super::reports::{Format, ReportTo, Reports, Setup};
 use super::{Common, Failure, Redact, Select, Status, journals, traces};
-use crate::candidate::{Deployment, Live, LiveOptions, check_live};
+use crate::candidate::{Deployment, Ended, Live, LiveOptions, check_live};
 use crate::check::{Options, Selection, check};
 use crate::gate::{Gate, Outcome, Proofs};
 use crate::policy::{AcceptanceState, Traces};
-use crate::render::SourceFiles;
+use crate::render::{SourceFiles, brief};
 use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
 
@@ -42,8 +43,6 @@ pub struct Check {
     /// The candidate: a deployment's URL, the ARN of a Lambda function, or a file of its step traces
     #[arg(long, required = true, value_name = "CANDIDATE")]
     against: Vec<OsString>,
-    #[command(flatten)]
-    live: LiveFlags,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -54,6 +53,11 @@ pub struct Check {
     output: OutputFile,
     #[command(flatten)]
     redact: Redact,
+    #[command(flatten)]
+    live: LiveFlags,
+    /// Only the verdict: do not trace the candidate to explain a mismatch
+    #[arg(long, help_heading = LIVE)]
+    no_trace: bool,
     #[command(flatten)]
     select: Select,
     #[command(flatten)]
@@ -100,23 +104,24 @@ impl Check {
         let mut run = Run { ids: &ids, keeper, reports, report: Report::default(), unacceptable: 0, written: Ok(()) };
         run.report.proofs = self.gate.prove.then(Proofs::default);
         let bar = progress(recorded.journal_count());
+        let interrupt = Interrupt::watch();
         let mut take = |invocation: Invocation| {
             bar.inc(1);
             run.take(invocation)
         };
-        let done = match live {
+        let (live, interrupted) = match live {
             None => {
-                check(&recorded, &candidate, &ids, &options, take);
-                Ok(None)
+                let mut interrupted = false;
+                check(&recorded, &candidate, &ids, &options, |invocation| {
+                    interrupted = interrupt.came();
+                    take(invocation) && !interrupted
+                });
+                (None, interrupted)
             }
-            Some(url) => block_on(self.check_live(url, &recorded, &ids, &options, &mut take)).and_then(|done| done),
+            Some(url) => block_on(self.check_live(url, &recorded, &ids, &options, &interrupt, &mut take))??,
         };
         bar.finish_and_clear();
-        let (live, interrupted) = match done {
-            Ok(live) => (live, false),
-            Err(Failure::Interrupted) => (None, true),
-            Err(failure) => return Err(failure),
-        };
+        run.report.interrupted = interrupted;
         let mut problems = recorded.problems.iter().chain(&candidate.problems);
         run.report.rows_lost = problems.any(|problem| problem.lost == Lost::Rows);
         run.cover(live.as_ref(), &recorded, &candidate, &options.selection);
@@ -130,27 +135,26 @@ impl Check {
         recorded: &Corpus,
         ids: &Ids,
         options: &Options,
+        interrupt: &Interrupt,
         take: &mut impl FnMut(Invocation) -> bool,
-    ) -> Result<Option<Live>, Failure> {
-        let settings = LiveOptions { prove: options.prove, ..self.live.options(options.redaction) };
-        let live = self.live.discover(url, settings).await?;
-        tracing::info!(candidate = %live, "discovered");
-        if !settings.trace || !live.sdk().can_be_traced() {
-            tracing::warn!(
-                "mismatches are not traced: {}",
-                if live.sdk().can_be_traced() { "--no-trace" } else { "tracing has not been tried with this SDK" }
-            );
+    ) -> Result<(Option<Live>, bool), Failure> {
+        let defaults = self.live.options(options.redaction);
+        let settings = LiveOptions { prove: options.prove, trace: !self.no_trace, ..defaults };
+        let live = tokio::select! {
+            live = self.live.discover(url, settings) => live?,
+            () = interrupt.wait() => return Ok((None, true)),
+        };
+        tracing::info!("discovered {}", brief(&live.to_string()));
+        if let Some(untraced) = live.untraced().filter(|_| settings.trace) {
+            warn_of(&format!("mismatches are {untraced}"));
         }
         let selection = &options.selection;
         let selected = Journals::new(recorded, ids)
             .filter(|(order, info, _)| selection.fits(ids.id(*order).as_str(), info))
             .take(usize::try_from(selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
-        let judge = check_live(&live, selected, |order, info, judgement| take(Invocation::new(order, info, judgement)));
-        tokio::select! {
-            () = judge => {}
-            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
-        }
-        Ok(Some(live))
+        let sink = |order, info, judgement| take(Invocation::new(order, info, judgement));
+        let ended = check_live(&live, selected, interrupt.wait(), sink).await;
+        Ok((Some(live), ended == Ended::Interrupted))
     }
 }
 

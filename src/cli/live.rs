@@ -12,14 +12,17 @@ use super::access::is_admin_api;
 use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
+/// The heading of all flags of live candidates.
+pub const LIVE: &str = "Live candidate";
+
 /// How to speak to a live candidate
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Live candidate")]
+#[command(next_help_heading = LIVE)]
 pub struct LiveFlags {
     /// Speak HTTP/1.1 instead of HTTP/2
     #[arg(long = "http1.1")]
     http1: bool,
-    /// A header for every request
+    /// A header for every request; may be given several times
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
     /// Sign requests with this private key (PEM), for a deployment with identity keys
@@ -28,25 +31,23 @@ pub struct LiveFlags {
     /// Journals under way at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// Seconds that one replay may take
+    /// Seconds that the verdict on one journal may take, and its explanation again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
-    /// Only the verdict: do not trace the candidate to explain a mismatch
-    #[arg(long)]
-    no_trace: bool,
 }
 
 /// What every use of a live candidate has to say.
 pub const WARNING: &str = "\
-A live candidate is replayed for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code
-outside of ctx.run does, as on any retry. Use an instance that takes no traffic.
+A live candidate replays for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code \
+outside of ctx.run does run, as on any retry, and after a mismatch some SDKs run cleanup code (except, finally, \
+destructors). Use an instance that takes no traffic.
 
-Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE,
+Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE, \
 AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and so on; the region is the ARN's.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
-        LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
+        LiveOptions { redaction, trace: true, concurrency: self.concurrency.into(), prove: false }
     }
 
     /// Discovers the deployment of this URL or ARN.

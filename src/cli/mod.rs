@@ -8,6 +8,7 @@ mod cluster;
 mod completions;
 mod explain;
 mod init;
+mod interrupt;
 mod live;
 mod output;
 mod policy;

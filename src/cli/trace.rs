@@ -3,21 +3,24 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use futures_util::{StreamExt, stream};
 
 use super::cluster::ClusterFlags;
+use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
-use super::output::{Output, OutputFile, progress, warn};
+use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Select, Status, journals};
-use crate::candidate::Deployment;
+use crate::candidate::{Deployment, Ended, in_order};
+use crate::journal::Journal;
 use crate::render::write_trace;
+use crate::report::PANICKED;
 use crate::rules::Redaction;
 use crate::source::{Journals, open};
 
 /// Write the candidate's step trace, to check offline later
 ///
 /// Re-executes each journal's handler on a live deployment with all of its recorded results, and writes what it did in
-/// the readable form, one trace a line: `rehearse check JOURNALS --against FILE` checks against it.
+/// the readable form, one trace a line: `rehearse check JOURNALS --against FILE` checks against it. The candidate's own
+/// SDK is asked as well: where it judges otherwise than the trace would, there is no trace.
 #[derive(Debug, Args)]
 #[command(after_help = WARNING)]
 pub struct Trace {
@@ -28,9 +31,9 @@ pub struct Trace {
     #[arg(long, required = true, value_name = "CANDIDATE")]
     against: String,
     #[command(flatten)]
-    live: LiveFlags,
-    #[command(flatten)]
     output: OutputFile,
+    #[command(flatten)]
+    live: LiveFlags,
     #[command(flatten)]
     select: Select,
     #[command(flatten)]
@@ -51,45 +54,47 @@ impl Trace {
         let bar = progress(recorded.journal_count());
         let selection = self.select.selection();
         let (mut traced, mut failed) = (0u64, 0u64);
+        let mut written = Ok(());
+        let interrupt = Interrupt::watch();
         let work = async {
-            let live = &self.live.discover(&self.against, self.live.options(Redaction::Shown)).await?;
-            if !live.sdk().can_be_traced() {
-                return Err(Failure::Usage(format!(
-                    "tracing has not been tried with the SDK of {live}, and might run closures there"
-                )));
+            let options = self.live.options(Redaction::Shown);
+            let live = tokio::select! {
+                live = self.live.discover(&self.against, options) => live?,
+                () = interrupt.wait() => return Err(Failure::Interrupted),
+            };
+            if let Some(untraced) = live.untraced() {
+                return Err(Failure::Usage(format!("{live} is {untraced}")));
             }
             let selected = Journals::new(&recorded, &ids)
                 .filter(|(order, info, _)| selection.fits(ids.id(*order).as_str(), info))
                 .take(usize::try_from(selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
-            let traces = stream::iter(selected)
-                .map(|(order, info, journal)| async move {
-                    let trace = match journal {
-                        Ok(journal) => live.trace(&journal).await,
-                        Err(reason) => Err(reason),
-                    };
-                    (order, info, trace)
-                })
-                .buffered(live.concurrency());
-            let mut traces = std::pin::pin!(traces);
-            while let Some((order, info, trace)) = traces.next().await {
+            let live = &live;
+            let trace = |journal: Result<Journal, String>, _| async move { live.trace(&journal?).await };
+            let ended = in_order(selected, live.concurrency(), trace, interrupt.wait(), |order, info, trace| {
                 bar.inc(1);
                 let id = ids.id(order);
-                match trace {
+                match trace.unwrap_or_else(|_| Err(PANICKED.to_owned())) {
                     Ok(trace) => {
                         traced += 1;
-                        output.write(|out| write_trace(&id, &info, &trace, out))?;
+                        written = output.write(|out| write_trace(&id, &info, &trace, out));
                     }
                     Err(reason) => {
                         failed += 1;
-                        tracing::warn!("{id}: {}", crate::render::escaped(&reason));
+                        warn_of(&format!("{id}: {reason}"));
                     }
                 }
-            }
-            Ok(())
+                written.is_ok()
+            });
+            Ok(ended.await)
         };
-        block_on(work)??;
+        let ended = block_on(work)?;
         bar.finish_and_clear();
+        let ended = ended?;
+        written?;
         output.finish()?;
+        if ended == Ended::Interrupted {
+            return Err(Failure::Interrupted);
+        }
         Ok(if traced == 0 || failed > 0 { Status::Undecided } else { Status::Compatible })
     }
 }

@@ -53,16 +53,19 @@ pub fn put_frame(buffer: &mut Vec<u8>, ty: MessageType, message: &[u8]) {
 #[error("a message of {0} bytes: this is not the invocation protocol")]
 pub struct OversizedFrame(pub u32);
 
-/// Longer messages are refused before they are waited for.
-const LONGEST: u32 = 256 << 20;
-
 /// Takes frames out of bytes that arrive in pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     buffer: BytesMut,
+    longest: u32,
 }
 
 impl FrameReader {
+    /// Messages of more bytes than `longest` are refused before they are waited for.
+    pub fn new(longest: u32) -> Self {
+        Self { buffer: BytesMut::new(), longest }
+    }
+
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -72,7 +75,7 @@ impl FrameReader {
         let Some(header) = self.buffer.first_chunk::<8>() else { return Ok(None) };
         let ty = MessageType(u16::from_be_bytes([header[0], header[1]]));
         let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-        if length > LONGEST {
+        if length > self.longest {
             return Err(OversizedFrame(length));
         }
         if self.buffer.len() < 8 + length as usize {
@@ -80,6 +83,11 @@ impl FrameReader {
         }
         self.buffer.advance(8);
         Ok(Some((ty, self.buffer.split_to(length as usize).freeze())))
+    }
+
+    /// The type of the frame that is arriving, once its header is there.
+    pub fn arriving(&self) -> Option<MessageType> {
+        self.buffer.first_chunk::<2>().map(|ty| MessageType(u16::from_be_bytes(*ty)))
     }
 
     /// Whether something has arrived that is no whole frame yet.
@@ -98,7 +106,7 @@ mod tests {
         put_frame(&mut wire, MessageType::ERROR, b"abc");
         put_frame(&mut wire, MessageType::END, b"");
         for cut in 0..wire.len() {
-            let mut reader = FrameReader::default();
+            let mut reader = FrameReader::new(1 << 20);
             let mut frames = Vec::new();
             for piece in [&wire[..cut], &wire[cut..]] {
                 reader.feed(piece);
@@ -113,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_not_the_protocol_is_refused() {
-        let mut reader = FrameReader::default();
+        let mut reader = FrameReader::new(1 << 20);
         reader.feed(b"<html><body>");
         assert!(reader.next_frame().is_err());
     }

@@ -37,8 +37,11 @@ pub enum Ended {
     Garbage(String),
 }
 
-/// More commands than this are no answer to any journal.
+/// More commands than this are no answer to any journal, nor are more bytes in all of them; of an error nothing is wanted
+/// that takes as many as that.
 const MOST_COMMANDS: usize = 1 << 20;
+const MOST_BYTES: u32 = 64 << 20;
+const LONGEST_ERROR: u32 = 4 << 20;
 
 /// Takes an answer in pieces.
 #[derive(Debug)]
@@ -46,12 +49,18 @@ pub struct AnswerReader {
     listen: Listen,
     frames: FrameReader,
     commands: Vec<(CommandKind, Bytes)>,
+    /// In all commands.
+    bytes: usize,
     ended: Option<Ended>,
 }
 
 impl AnswerReader {
     pub fn new(listen: Listen) -> Self {
-        Self { listen, frames: FrameReader::default(), commands: Vec::new(), ended: None }
+        let longest = match listen {
+            Listen::ForTheEnd => LONGEST_ERROR,
+            Listen::ForCommands => MOST_BYTES,
+        };
+        Self { listen, frames: FrameReader::new(longest), commands: Vec::new(), bytes: 0, ended: None }
     }
 
     /// Takes what has arrived; `true` when the answer is known and the rest is not wanted.
@@ -61,6 +70,13 @@ impl AnswerReader {
         }
         self.frames.feed(bytes);
         while self.ended.is_none() {
+            // A command is known by its type: the rest of it need not arrive.
+            if self.listen == Listen::ForTheEnd
+                && let Some(executes) = self.frames.arriving().and_then(executes)
+            {
+                self.ended = Some(Ended::Executing(executes));
+                break;
+            }
             match self.frames.next_frame() {
                 Ok(Some((ty, message))) => self.ended = self.take(ty, message),
                 Ok(None) => break,
@@ -91,7 +107,7 @@ impl AnswerReader {
                 Suspension::decode(message).map_or_else(garbage, |suspension| Ended::Suspended(suspension.awaited())),
             ),
             MessageType::END => Some(Ended::End),
-            MessageType::PROPOSE_RUN_COMPLETION => Some(Ended::Executing("it proposed the result of a run".to_owned())),
+            MessageType::PROPOSE_RUN_COMPLETION => executes(ty).map(Ended::Executing),
             ty if ty.is_command() => self.take_command(ty, message),
             // Acknowledgements, and what it waits for in between.
             _ => None,
@@ -102,13 +118,20 @@ impl AnswerReader {
         let Some(kind) = ty.command() else {
             return Some(Ended::Garbage(format!("a command of unknown type {:#06x}", ty.0)));
         };
-        if self.listen == Listen::ForTheEnd {
-            return Some(Ended::Executing(format!("it issued a command ({})", kind.verb())));
-        }
-        if self.commands.len() >= MOST_COMMANDS {
-            return Some(Ended::Garbage(format!("more than {MOST_COMMANDS} commands")));
+        self.bytes += message.len();
+        if self.commands.len() >= MOST_COMMANDS || self.bytes > MOST_BYTES as usize {
+            return Some(Ended::Garbage(format!("more than {MOST_COMMANDS} commands or {MOST_BYTES} bytes")));
         }
         self.commands.push((kind, message));
         None
+    }
+}
+
+/// How a message of this type says that the SDK is not replaying.
+fn executes(ty: MessageType) -> Option<String> {
+    match (ty, ty.command()) {
+        (MessageType::PROPOSE_RUN_COMPLETION, _) => Some("it proposed the result of a run".to_owned()),
+        (_, Some(kind)) => Some(format!("it issued a command ({})", kind.verb())),
+        _ => None,
     }
 }

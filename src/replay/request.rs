@@ -3,9 +3,9 @@
 use prost::Message;
 
 use crate::journal::command::{Command, FieldValue, fields};
-use crate::journal::{CommandKind, EntryKind, NotificationKind};
+use crate::journal::{CommandKind, EntryKind, Journal, NotificationKind};
 use crate::protocol::{
-    MessageType, Notification, NotificationId, Outcome, Start, encode, encode_notification, put_frame,
+    MessageType, Notification, NotificationId, Outcome, Start, default_seed, encode, encode_notification, put_frame,
 };
 
 /// What every attempt at one invocation has in common.
@@ -15,6 +15,15 @@ pub struct Attempt {
     pub debug_id: String,
     pub key: String,
     pub random_seed: u64,
+}
+
+impl Attempt {
+    /// With the seed that servers use by default; `None` where the journal's id is not in Restate's form.
+    pub fn at(journal: &Journal) -> Option<Self> {
+        let id = journal.id.wire()?;
+        let key = journal.info.key().unwrap_or_default();
+        Some(Self { id, debug_id: journal.id.to_string(), key, random_seed: default_seed(&id) })
+    }
 }
 
 /// A body under construction: entries are counted as they are added.

@@ -34,6 +34,32 @@ pub enum Outcome {
     Undecided(String),
 }
 
+impl Outcome {
+    /// Whether the candidate did otherwise than recorded, or not all of it.
+    fn is_difference(&self) -> bool {
+        match self {
+            Self::Diverges { .. }
+            | Self::Violates(_)
+            | Self::Awaits { .. }
+            | Self::Returned(_)
+            | Self::Failed { .. } => true,
+            Self::Reached | Self::Executing(_) | Self::Undecided(_) => false,
+        }
+    }
+
+    /// How far replay got, to hold two seeds against each other. A wrong one shows in a payload; where the code fails is
+    /// not known, but no payload was wrong until then.
+    fn reach(&self) -> usize {
+        match self {
+            Self::Diverges { at, .. } | Self::Violates(at) | Self::Returned(at) => *at,
+            Self::Awaits { before, .. } => *before,
+            Self::Failed { .. } => usize::MAX - 1,
+            Self::Reached => usize::MAX,
+            Self::Executing(_) | Self::Undecided(_) => 0,
+        }
+    }
+}
+
 /// A command as an error names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
@@ -48,6 +74,8 @@ pub struct Tripwire<'j> {
     attempt: Attempt,
     /// A second seed to try before a difference counts.
     other_seed: Option<u64>,
+    /// What came of the first seed, which this is.
+    first: Option<(Outcome, u64)>,
     sdk: Sdk,
     /// Places of the recorded commands among the entries.
     commands: Vec<usize>,
@@ -58,8 +86,6 @@ pub struct Tripwire<'j> {
 enum State {
     /// All recorded commands, then the sentinel.
     Full,
-    /// The same with the other seed, after this outcome with the first.
-    OtherSeed(Outcome),
     /// Looking for the first command that is not reached: the sentinel stands at `at`, between one that was reached and
     /// one that was not.
     Search { found: Found, at: usize, reached: usize, missed: usize },
@@ -84,13 +110,18 @@ const FENCES: u32 = 1024;
 impl<'j> Tripwire<'j> {
     pub fn new(recorded: Entries<'j>, attempt: Attempt, other_seed: Option<u64>, sdk: Sdk) -> Self {
         let commands = recorded.commands().collect();
-        Self { recorded, attempt, other_seed, sdk, commands, state: State::Full }
+        Self { recorded, attempt, other_seed, first: None, sdk, commands, state: State::Full }
+    }
+
+    /// What was sent with, once there is an outcome: the seed is the one that the outcome came of.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     /// The next body to send.
     pub fn request(&self) -> Vec<u8> {
         match &self.state {
-            State::Full | State::OtherSeed(_) => self.body(self.commands.len()),
+            State::Full => self.body(self.commands.len()),
             State::Search { at, .. } => self.body(*at),
         }
     }
@@ -129,16 +160,32 @@ impl<'j> Tripwire<'j> {
 
     /// What the answer means; `None` to ask once more.
     pub fn answer(&mut self, answer: &Answer) -> Option<Outcome> {
-        let (at, state) = match &self.state {
-            State::Full | State::OtherSeed(_) => (self.commands.len(), None),
-            State::Search { found, at, reached, missed } => (*at, Some((found.clone(), *reached, *missed))),
-        };
-        match state {
-            None => {
-                let outcome = self.full_answer(answer)?;
-                self.or_other_seed(outcome)
+        let outcome = match &self.state {
+            State::Full => self.full_answer(answer),
+            State::Search { found, at, reached, missed } => {
+                self.search_answer(answer, found.clone(), *at, *reached, *missed)
             }
-            Some((found, reached, missed)) => self.search_answer(answer, found, at, reached, missed),
+        };
+        self.settle(outcome?)
+    }
+
+    /// Before a difference counts, the other seed is tried: payloads may hold random values, and branches depend on them.
+    /// The seed that gets further counts: the wrong one can only end a replay early.
+    fn settle(&mut self, outcome: Outcome) -> Option<Outcome> {
+        self.state = State::Full;
+        match self.first.take() {
+            None => match self.other_seed.take().filter(|_| outcome.is_difference()) {
+                Some(seed) => {
+                    self.first = Some((outcome, std::mem::replace(&mut self.attempt.random_seed, seed)));
+                    None
+                }
+                None => Some(outcome),
+            },
+            Some((first, _)) if outcome.reach() > first.reach() => Some(outcome),
+            Some((first, seed)) => {
+                self.attempt.random_seed = seed;
+                Some(first)
+            }
         }
     }
 
@@ -175,24 +222,6 @@ impl<'j> Tripwire<'j> {
             && decode(CommandKind::Run, self.recorded.raw(*at)).is_ok_and(|recorded| {
                 recorded.text("name").unwrap_or_default() == error.related_command_name.as_deref().unwrap_or_default()
             })
-    }
-
-    /// Before a difference counts, the other seed is tried: payloads may hold random values.
-    fn or_other_seed(&mut self, outcome: Outcome) -> Option<Outcome> {
-        let state = std::mem::replace(&mut self.state, State::Full);
-        match (state, outcome) {
-            (State::OtherSeed(_), Outcome::Reached) => Some(Outcome::Reached),
-            (State::OtherSeed(first), _) => Some(first),
-            (_, outcome @ Outcome::Diverges { .. }) => match self.other_seed.take() {
-                Some(seed) => {
-                    self.attempt.random_seed = seed;
-                    self.state = State::OtherSeed(outcome);
-                    None
-                }
-                None => Some(outcome),
-            },
-            (_, outcome) => Some(outcome),
-        }
     }
 
     /// It waits for something. Fine at the frontier; anywhere before, an await was added.
@@ -269,7 +298,6 @@ impl<'j> Tripwire<'j> {
             self.state = State::Search { found, at: *middle, reached, missed };
             return None;
         }
-        self.state = State::Full;
         let commands = self.commands.len();
         Some(match found {
             Found::Await { .. } if reached + 1 >= commands => Outcome::Reached,

@@ -15,21 +15,28 @@ use table::Row;
 
 /// Provisions an SDK, starts its candidates and checks every fixture on them.
 fn suite(sdk: &str, machine: &[&str], reached: Reached, fixtures: &[Fixture], at_least: usize) {
-    if let Ok(only) = std::env::var("REHEARSE_LIVE")
-        && !only.split(',').any(|only| only == sdk)
-    {
-        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
-        return;
+    if wanted(sdk) && provisioned(sdk, machine) {
+        let mut arguments = vec!["base"];
+        arguments.extend(machine);
+        check(sdk, &Candidate::start(sdk, &arguments, reached), fixtures, at_least);
     }
+}
+
+fn wanted(sdk: &str) -> bool {
+    let only = std::env::var("REHEARSE_LIVE").ok().filter(|only| !only.split(',').any(|only| only == sdk));
+    if let Some(only) = &only {
+        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
+    }
+    only.is_none()
+}
+
+fn provisioned(sdk: &str, machine: &[&str]) -> bool {
     match candidate::provision(sdk, machine) {
-        Provisioned::Ready => {
-            let mut arguments = vec!["base"];
-            arguments.extend(machine);
-            check(sdk, &Candidate::start(sdk, &arguments, reached), fixtures, at_least);
-        }
+        Provisioned::Ready => true,
         Provisioned::Missing(what) => {
             assert!(std::env::var("CI").is_err(), "{sdk}: {what}");
             eprintln!("skipped: {sdk}: {what}");
+            false
         }
     }
 }
@@ -54,8 +61,10 @@ fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize
     // The same closures do leave a trace when they run.
     candidate.execute(process);
     assert!(!candidate.closures().is_empty(), "{sdk}: closures run unnoticed, so that none ran proves nothing");
+    // Before the table, which says only how many.
+    eprintln!("{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
     table::compare(sdk, &rows);
-    assert!(wrong.is_empty(), "{sdk}: {} of {} wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    assert!(wrong.is_empty());
 }
 
 #[test]
@@ -80,6 +89,30 @@ fn lambda() {
 #[test]
 fn python() {
     suite("python", &[], Reached::ByUrl, &fixtures::of_sdk("python", "truth.json"), 100);
+}
+
+/// Hypercorn speaks HTTP/1.1 as well: the same verdicts, and the same explanations.
+#[test]
+fn python_over_http1() {
+    if wanted("python") && provisioned("python", &[]) {
+        let fixtures = fixtures::of_sdk("python", "truth.json");
+        let candidate = Candidate::start("python", &["base"], Reached::ByUrl);
+        let mut compared = 0;
+        for (variant, fixtures) in fixtures::by_variant(&fixtures) {
+            if !["base", "qty", "swap-parallel-calls", "throws"].contains(&variant.as_str()) {
+                continue;
+            }
+            let report = candidate.report(&variant, &fixtures, &["--http1.1"]);
+            for fixture in fixtures {
+                let invocations = report["invocations"].as_array().unwrap();
+                let found = invocations.iter().find(|found| found["id"] == fixture.id.as_str()).unwrap();
+                assert_eq!(fixture.complaint(found), None, "{}", fixture.name);
+                compared += 1;
+            }
+        }
+        assert!(compared >= 15, "only {compared}");
+        assert_eq!(candidate.closures(), "");
+    }
 }
 
 #[test]

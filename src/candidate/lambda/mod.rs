@@ -4,6 +4,7 @@ mod arn;
 mod envelope;
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials as _;
@@ -88,6 +89,10 @@ impl Function {
 
     pub fn arn(&self) -> &Arn {
         &self.arn
+    }
+
+    pub fn timeout(&self) -> Duration {
+        self.transport.timeout()
     }
 
     pub async fn get(&self, path: &str, accept: &str) -> Result<Page, DeploymentError> {

@@ -1,0 +1,70 @@
+//! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
+
+use super::discovery::Manifest;
+use super::live::Subject;
+use crate::journal::command::FieldValue;
+use crate::journal::{CommandKind, Entries, EntryKind};
+use crate::protocol::decode;
+use crate::rules::{self, Finding, Findings};
+
+/// The first thing that a deployment lacks.
+pub(super) fn lacking(
+    manifest: &Manifest,
+    subject: &Subject<'_>,
+    entries: Entries<'_>,
+    findings: &Findings<'_>,
+) -> Option<Finding> {
+    let finding = |rule: &str, path: &str, recorded: String, replayed: Option<String>| {
+        rules::find(rule).map(|rule| findings.of_deployment(rule, path, &recorded, replayed.as_deref()))
+    };
+    let Some(service) = manifest.service(&subject.service) else {
+        return finding("service-missing", "service", subject.service.clone(), None);
+    };
+    if let Some(recorded) = subject.journal.info.service_type.as_deref()
+        && !recorded.eq_ignore_ascii_case(&service.ty)
+    {
+        return finding("service-type-changed", "service_type", recorded.to_owned(), Some(service.ty.clone()));
+    }
+    let Some(handler) = service.handler(&subject.handler) else {
+        return finding("handler-missing", "handler", subject.handler.clone(), None);
+    };
+    let writes = |at: &usize| {
+        let kind = entries.command_kind(*at);
+        matches!(kind, Some(CommandKind::SetState | CommandKind::ClearState | CommandKind::ClearAllState))
+    };
+    if handler.ty.as_deref() == Some("SHARED") && entries.commands().any(|at| writes(&at)) {
+        return finding(
+            "handler-type-changed",
+            "handler_type",
+            "it writes state, as exclusive handlers do".to_owned(),
+            handler.ty.clone(),
+        );
+    }
+    if !manifest.speaks(subject.version) {
+        let (min, max) = (manifest.min_protocol_version, manifest.max_protocol_version);
+        let spoken = Some(format!("{min} to {max}"));
+        return finding("protocol-unsupported", "protocol_version", subject.version.to_string(), spoken);
+    }
+    None
+}
+
+/// Whether the recorded input fits the handler's schema; asked where the candidate failed.
+pub(super) fn rejected_input(
+    manifest: &Manifest,
+    subject: &Subject<'_>,
+    recorded: Entries<'_>,
+    findings: &Findings<'_>,
+) -> Option<Finding> {
+    let handler = manifest.service(&subject.service)?.handler(&subject.handler)?;
+    let schema = handler.input.as_ref()?.json_schema.as_ref()?;
+    let EntryKind::Command(CommandKind::Input) = recorded.kind(0) else { return None };
+    let input = decode(CommandKind::Input, recorded.raw(0)).ok()?;
+    let FieldValue::Bytes(payload) = input.get("value")? else { return None };
+    let validator = jsonschema::validator_for(schema).ok()?;
+    let rejected = match serde_json::from_slice::<serde_json::Value>(payload) {
+        Ok(value) => validator.iter_errors(&value).next().map(|error| error.to_string())?,
+        Err(error) => error.to_string(),
+    };
+    let rule = rules::find("input-rejected")?;
+    Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&rejected)))
+}
