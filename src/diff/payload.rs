@@ -112,6 +112,10 @@ struct Members<'a>(Vec<Member<'a>>);
 impl<'a> Members<'a> {
     /// Of members with one key the last counts, in the place of the first.
     fn last_of_each(self) -> Vec<Member<'a>> {
+        let comes_again = |at: usize| self.0[..at].iter().any(|(key, _)| *key == self.0[at].0);
+        if !(1..self.0.len()).any(comes_again) {
+            return self.0;
+        }
         let mut members: Vec<Member<'a>> = Vec::with_capacity(self.0.len());
         for (key, text) in self.0 {
             match members.iter_mut().find(|(own, _)| *own == key) {

@@ -110,7 +110,13 @@ impl Alignment<'_> {
 
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
-        let places = self.places();
+        // Only what has no place of its own, or two of them, is placed by its neighbours.
+        let in_place = |row: &Row| match row.shape {
+            Some(Shape::Moved | Shape::Awaited) => false,
+            Some(_) => row.recorded.is_some(),
+            None => true,
+        };
+        let places = if self.rows.iter().all(in_place) { Vec::new() } else { self.places() };
         let mut divergences: Vec<Divergence> = self
             .rows
             .iter()

@@ -17,7 +17,7 @@ impl Fingerprint {
     pub fn of(rule: &Rule, service: &str, handler: &str) -> Self {
         let mut hasher = SipHasher13::new();
         (rule.id, service, handler).hash(&mut hasher);
-        Self { hasher, text: String::new() }
+        Self { hasher, text: String::with_capacity(64) }
     }
 
     pub fn steps(&mut self, place: &Place<'_>) {
@@ -40,8 +40,11 @@ impl Fingerprint {
 
     pub fn text(&self) -> String {
         let hash = self.hasher.finish();
-        let digit = |shift: u32| char::from(b"0123456789abcdef"[(hash >> shift & 15) as usize]);
-        (0..12).rev().map(|at| digit(4 * at)).collect()
+        let mut text = String::with_capacity(12);
+        for at in (0..12).rev() {
+            text.push(char::from(b"0123456789abcdef"[(hash >> (4 * at) & 15) as usize]));
+        }
+        text
     }
 }
 
