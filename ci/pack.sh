@@ -13,6 +13,6 @@ for shell in bash zsh fish powershell elvish; do
   "$built" completions "$shell" > "$folder/completions/rehearse.$shell"
 done
 # The binary first and alone at the top, where the action looks for it.
-tar -czf "dist/$name.tar.gz" -C "$folder" "$(basename "$built")" rehearse.1 completions README.md $(cd "$folder" && ls LICENSE*)
+tar -czf "dist/$name.tar.gz" -C "$folder" "$(basename "$built")" rehearse.1 completions README.md LICENSE-APACHE LICENSE-MIT LICENSE
 (cd dist && if command -v sha256sum > /dev/null; then sha256sum "$name.tar.gz"; else shasum -a 256 "$name.tar.gz"; fi > "$name.tar.gz.sha256")
 rm -r "$folder"

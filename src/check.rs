@@ -4,6 +4,7 @@
 //! Memory is bounded by the work under way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -15,6 +16,9 @@ use crate::journal::{Entries, IdOrder, InvocationId, InvocationInfo};
 use crate::report::{Invocation, Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
+
+#[cfg(test)]
+mod tests;
 
 /// Which journals to check, and how to tell of it.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +85,47 @@ pub fn check_journal(
     match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
+    }
+}
+
+/// What [`check_journals`] says of some journals that lie one behind the other.
+#[derive(Debug)]
+pub enum Checked {
+    /// The candidate's are the same, byte for byte.
+    Same(Range<usize>),
+    /// This one's entries differ.
+    Judged(usize, Judgement),
+}
+
+/// Checks journals that lie one behind the other, on both sides in the same order; `ends` says behind how many entries
+/// each of them ends, and is the same for both. Where many are the same, this is one comparison of bytes.
+pub fn check_journals(
+    recorded: Entries<'_>,
+    replayed: Entries<'_>,
+    ends: &[usize],
+    info: &InvocationInfo,
+    redaction: Redaction,
+    mut sink: impl FnMut(Checked),
+) {
+    let entries = ends.last().copied().unwrap_or(0);
+    let mut journal = 0;
+    while journal < ends.len() {
+        let from = if journal == 0 { 0 } else { ends[journal - 1] };
+        let rest = from..entries;
+        let differs = recorded.range(rest.clone()).first_difference(&replayed.range(rest)).map(|at| from + at);
+        let next = match differs {
+            None => ends.len(),
+            Some(at) => journal + ends[journal..].partition_point(|end| *end <= at),
+        };
+        if next > journal {
+            sink(Checked::Same(journal..next));
+        }
+        if next < ends.len() {
+            let range = if next == 0 { 0 } else { ends[next - 1] }..ends[next];
+            let replays = [Replayed::Entries(replayed.range(range.clone()))];
+            sink(Checked::Judged(next, check_journal(recorded.range(range), &replays, info, redaction)));
+        }
+        journal = next + 1;
     }
 }
 
@@ -213,8 +258,9 @@ pub fn check(
     };
     let went_through = in_order(&tasks, check_task, |done| {
         done.into_iter().all(|invocation| {
-            while let Some(before) = lost.next_if(|lost| lost.order < invocation.order) {
-                if !hand_on(before) {
+            // `next_if` would move the next one out and back in for every invocation.
+            while lost.peek().is_some_and(|lost| lost.order < invocation.order) {
+                if !lost.next().is_none_or(&mut hand_on) {
                     return false;
                 }
             }

@@ -427,6 +427,11 @@ pub fn group_id(invocation: &Invocation) -> String {
     GroupKey::of(invocation).id()
 }
 
+/// The [`Group::id`] of what is counted together where there are too many groups.
+pub fn rest_id(invocation: &Invocation) -> String {
+    GroupKey { cause: String::new(), ..GroupKey::of(invocation) }.id()
+}
+
 /// What makes two invocations belong together.
 fn cause_of(invocation: &Invocation) -> String {
     let mut cause = String::new();

@@ -194,6 +194,139 @@ fn every_status_with_every_policy() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What lets a finding pass, or does not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bearing {
+    Error,
+    Warn,
+    Note,
+    Off,
+    Accepted,
+    Expired,
+    Ignored,
+}
+
+/// What is asked for beside verdicts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Nothing,
+    MoreJournals,
+    MoreHandlers,
+    /// Coverage, of a candidate of which the handlers are not known.
+    Unknowable,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Combination {
+    cases: &'static [&'static str],
+    bearing: Bearing,
+    fail_on: usize,
+    asked: Asked,
+    report_only: bool,
+}
+
+const FAIL_ON: [&str; 3] = ["error", "warn", "note"];
+
+impl Combination {
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        let sets: [&[&str]; 8] = [
+            &[COMPATIBLE],
+            &[MISMATCH],
+            &[FAILED],
+            &[INCONCLUSIVE],
+            &[NOTE],
+            &["nobody"],
+            &[MISMATCH, INCONCLUSIVE],
+            &[COMPATIBLE, MISMATCH],
+        ];
+        use Bearing::*;
+        for cases in sets {
+            for bearing in [Error, Warn, Note, Off, Accepted, Expired, Ignored] {
+                // A policy for what is not there changes nothing: one of them is enough.
+                if !cases.contains(&MISMATCH) && !matches!(bearing, Error | Accepted) {
+                    continue;
+                }
+                for fail_on in 0..FAIL_ON.len() {
+                    for asked in [Asked::Nothing, Asked::MoreJournals, Asked::MoreHandlers, Asked::Unknowable] {
+                        for report_only in [false, true] {
+                            all.push(Self { cases, bearing, fail_on, asked, report_only });
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The contract, said once more.
+    fn expected(self) -> i32 {
+        let has = |case: &str| self.cases.contains(&case);
+        let weight = match self.bearing {
+            Bearing::Error | Bearing::Expired => Some(0),
+            Bearing::Warn => Some(1),
+            Bearing::Note => Some(2),
+            Bearing::Off | Bearing::Accepted | Bearing::Ignored => None,
+        };
+        let mismatch = has(MISMATCH) && weight.is_some_and(|weight| weight <= self.fail_on);
+        let noted = has(NOTE) && FAIL_ON[self.fail_on] == "note";
+        if self.report_only {
+            0
+        } else if mismatch || has(FAILED) || noted {
+            1
+        } else if has("nobody") || has(INCONCLUSIVE) || self.asked != Asked::Nothing {
+            3
+        } else {
+            0
+        }
+    }
+
+    fn status(self) -> i32 {
+        let accept = |expires: &str| {
+            format!(
+                "[[accept]]\nfingerprint = \"{FINGERPRINT}\"\nreason = \"r\"\nauthor = \"a\"\nexpires = \"{expires}\"\n"
+            )
+        };
+        let level = |level: &str| format!("[levels]\ncall-payload-changed = \"{level}\"\n");
+        let bearing = match self.bearing {
+            Bearing::Error => String::new(),
+            Bearing::Warn => level("warn"),
+            Bearing::Note => level("note"),
+            Bearing::Off => level("off"),
+            Bearing::Accepted => accept("2027-01-01"),
+            Bearing::Expired => accept("2026-11-21"),
+            Bearing::Ignored => "[ignore]\npaths = [\"parameter.qty\"]\n".to_owned(),
+        };
+        let asked = match self.asked {
+            Asked::Nothing => "",
+            Asked::MoreJournals => "min-journals = 3\n",
+            Asked::MoreHandlers => {
+                "require-coverage = \"handlers\"\nhandlers = [\"Order/process\", \"Billing/remind\", \"Mail/send\"]\n"
+            }
+            Asked::Unknowable => "require-coverage = \"1%\"\n",
+        };
+        let policy =
+            format!("fail-on = \"{}\"\nreport-only = {}\n{asked}{bearing}", FAIL_ON[self.fail_on], self.report_only);
+        Run { policy: &policy, cases: self.cases, flags: &[] }.status()
+    }
+}
+
+#[test]
+fn every_combination_ends_as_the_contract_says() {
+    let all = Combination::all();
+    assert_eq!(all.len(), (3 * 7 + 5 * 2) * 3 * 4 * 2);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let check = |part: &[Combination]| -> Vec<String> {
+            let ended = part.iter().map(|one| (one, one.status()));
+            let wrong = ended.filter(|(one, status)| *status != one.expected());
+            wrong.map(|(one, status)| format!("{status} instead of {}: {one:?}", one.expected())).collect()
+        };
+        let parts: Vec<_> = all.chunks(all.len().div_ceil(4)).map(|part| scope.spawn(move || check(part))).collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn a_policy_never_changes_a_verdict() {
     for policy in ["", "[levels]\ncall-payload-changed = \"off\"", "[ignore]\npaths = [\"*\"]"] {

@@ -1,5 +1,6 @@
 //! What `rehearse` claims of its speed, each figure beside its peer or limit. See README.md.
 
+mod cold;
 mod comparison;
 mod files;
 mod generate;
@@ -55,6 +56,9 @@ fn main() {
     }
     if wanted("memory") {
         memory::run(&mut table);
+    }
+    if wanted("cold") {
+        cold::run(&mut table);
     }
     table.print();
 }

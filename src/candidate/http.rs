@@ -22,6 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::identity::Identity;
+use super::invoke::{Invoke, header};
 use crate::replay::{Answer, AnswerReader, Listen};
 
 /// How a deployment is spoken to.
@@ -41,6 +42,12 @@ pub struct Transport {
     /// For one request, from its first byte to its last.
     pub timeout: Option<Duration>,
     pub connections: usize,
+}
+
+impl Transport {
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,9 +144,8 @@ impl Endpoint {
 
     /// `GET {base}/{path}`.
     pub async fn get(&self, path: &str, accept: &str) -> Result<Page, HttpError> {
-        let accept = HeaderValue::from_str(accept).map_err(|error| HttpError::Connection(error.to_string()))?;
         let mut headers = HeaderMap::new();
-        headers.insert(http::header::ACCEPT, accept);
+        headers.insert(http::header::ACCEPT, header(accept)?);
         let limit = self.timeout();
         self.with_tries(async || {
             let response = self.send(Method::GET, path, headers.clone(), Bytes::new()).await?;
@@ -165,22 +171,11 @@ impl Endpoint {
     }
 
     async fn attempt_once(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, HttpError> {
-        let content_type = format!("application/vnd.restate.invocation.v{}", target.version);
-        let value = |text: &str| HeaderValue::from_str(text).map_err(|error| HttpError::Connection(error.to_string()));
-        let mut headers = HeaderMap::new();
-        headers.insert(http::header::CONTENT_TYPE, value(&content_type)?);
-        headers.insert(http::header::ACCEPT, value(&content_type)?);
-        headers.insert("x-restate-invocation-id", value(target.id)?);
-        let path = format!("/invoke/{}/{}", segment(target.service), segment(target.handler));
-        let response = self.send(Method::POST, &path, headers, body).await?;
+        let response = self.send(Method::POST, &target.path(), target.headers()?, body).await?;
         if response.status() != StatusCode::OK {
             return Err(HttpError::Status(response.status()));
         }
-        let answered =
-            response.headers().get(http::header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        if answered.as_deref() != Some(&content_type) {
-            return Err(HttpError::ContentType(answered.unwrap_or_default().into_owned()));
-        }
+        target.check_content_type(response.headers())?;
         let mut reader = AnswerReader::new(listen);
         let mut incoming = response.into_body();
         while let Some(frame) = next_frame(&mut incoming, listen).await {
@@ -195,7 +190,7 @@ impl Endpoint {
     }
 
     fn timeout(&self) -> Duration {
-        self.transport.timeout.unwrap_or(DEFAULT_TIMEOUT)
+        self.transport.timeout()
     }
 
     async fn with_tries<T>(&self, mut go: impl AsyncFnMut() -> Result<T, HttpError>) -> Result<T, HttpError> {
@@ -237,11 +232,8 @@ impl Endpoint {
         {
             request.headers_mut().insert(http::header::HOST, host);
         }
-        if let Some(identity) = &self.transport.identity
-            && let Ok(token) = HeaderValue::from_str(&identity.token(&full))
-        {
-            request.headers_mut().insert("x-restate-signature-scheme", HeaderValue::from_static("v1"));
-            request.headers_mut().insert("x-restate-jwt-v1", token);
+        if let Some(identity) = &self.transport.identity {
+            identity.sign(&full, request.headers_mut());
         }
         match self.sender().await? {
             Sender::Http2(mut sender) => sender.send_request(request).await.map_err(connection),
@@ -309,15 +301,6 @@ async fn next_frame(
 
 const SILENCE: Duration = Duration::from_millis(800);
 
-/// Whom an attempt is for.
-#[derive(Clone, Copy, Debug)]
-pub struct Invoke<'a> {
-    pub id: &'a str,
-    pub service: &'a str,
-    pub handler: &'a str,
-    pub version: u32,
-}
-
 fn connection(error: hyper::Error) -> HttpError {
     let mut reason = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -326,12 +309,6 @@ fn connection(error: hyper::Error) -> HttpError {
         source = cause.source();
     }
     HttpError::Connection(reason)
-}
-
-/// A name as a segment of a path: names out of journals are not to lead elsewhere. (`Url::path_segments_mut` would drop
-/// line ends.)
-pub(crate) fn segment(name: &str) -> String {
-    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// TLS that trusts whom the system trusts.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::{Signer, SigningKey};
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,14 @@ impl Identity {
 
     pub fn public_id(&self) -> &str {
         &self.id
+    }
+
+    /// Signs a request to this path.
+    pub fn sign(&self, path: &str, headers: &mut HeaderMap) {
+        if let Ok(token) = HeaderValue::from_str(&self.token(path)) {
+            headers.insert("x-restate-signature-scheme", HeaderValue::from_static("v1"));
+            headers.insert("x-restate-jwt-v1", token);
+        }
     }
 
     /// The token for a request to this path.

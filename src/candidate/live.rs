@@ -4,12 +4,13 @@ use std::fmt;
 
 use futures_util::{StreamExt, stream};
 
+use super::deployment::{Deployment, DeploymentError};
 use super::discovery::{DiscoveryError, Manifest};
-use super::http::{Endpoint, HttpError, Invoke};
+use super::invoke::Invoke;
 use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
 use crate::journal::command::{Command, FieldValue, fields};
-use crate::journal::{CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
+use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
 use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
@@ -31,16 +32,16 @@ pub struct LiveOptions {
 /// A deployment that was discovered.
 #[derive(Debug)]
 pub struct Live {
-    endpoint: Endpoint,
+    deployment: Deployment,
     manifest: Manifest,
     options: LiveOptions,
 }
 
 /// A deployment that can not be checked against at all.
 #[derive(Debug, thiserror::Error)]
-#[error("could not discover {url}: {source}")]
+#[error("could not discover {name}: {source}")]
 pub struct LiveError {
-    url: String,
+    name: String,
     source: DiscoveryError,
 }
 
@@ -48,7 +49,7 @@ pub struct LiveError {
 #[derive(Debug, thiserror::Error)]
 enum Undecided {
     #[error("the candidate: {0}")]
-    Http(#[from] HttpError),
+    Unanswered(#[from] DeploymentError),
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
 }
@@ -64,10 +65,11 @@ struct Subject<'j> {
 }
 
 impl Live {
-    pub async fn discover(endpoint: Endpoint, options: LiveOptions) -> Result<Self, LiveError> {
-        let url = endpoint.url().to_owned();
-        let manifest = Manifest::discover(&endpoint).await.map_err(|source| LiveError { url, source })?;
-        Ok(Self { endpoint, manifest, options })
+    pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
+        let deployment = deployment.into();
+        let failed = |source| LiveError { name: deployment.name().to_owned(), source };
+        let manifest = Manifest::discover(&deployment).await.map_err(failed)?;
+        Ok(Self { deployment, manifest, options })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -90,7 +92,7 @@ impl Live {
         if let Some(finding) = self.finding_of_discovery(&subject, recorded) {
             return Err(format!("the candidate does not have it ({})", finding.rule));
         }
-        let traced = self.traces(&subject, recorded, &subject.attempt).await;
+        let traced = self.traces(&subject, recorded, &subject.attempt, None).await;
         traced.map(|(trace, _)| trace).map_err(|undecided| undecided.to_string())
     }
 
@@ -225,15 +227,26 @@ impl Live {
             Outcome::Awaits { before, run, awaited } => (Stop::Await(AddedAwait { before, run, awaited }), None),
             Outcome::Returned(at) => (Stop::Returned(at), None),
         };
+        let told = match (&stop, &issued) {
+            (Stop::Divergence(at), Some(issued)) => Some((*at, issued.kind)),
+            _ => None,
+        };
         let traced = if self.options.trace && self.sdk().can_be_traced() {
-            Some(self.traces(subject, recorded, &attempt).await?)
+            match self.traces(subject, recorded, &attempt, told).await {
+                // The verdict is known all the same.
+                Err(Undecided::Unanswered(error)) => {
+                    tracing::warn!("{}: the mismatch is told without a trace: {error}", subject.journal.id);
+                    None
+                }
+                traced => Some(traced?),
+            }
         } else {
             None
         };
         let mut judged = if violates {
             judgement(Verdict::Failed, Some("the candidate calls it a violation of the protocol (RT0012)".to_owned()))
         } else {
-            judgement(Verdict::Mismatch, None)
+            judgement(Verdict::Mismatch, suspends(&stop).then(|| SUSPENDS.to_owned()))
         };
         let (trace, cause) = match traced {
             Some((trace, cause)) => {
@@ -263,28 +276,38 @@ impl Live {
     async fn tripwire(&self, subject: &Subject<'_>, recorded: Entries<'_>) -> Result<(Outcome, Attempt), Undecided> {
         let mut tripwire = Tripwire::new(recorded, subject.attempt.clone(), subject.other_seed, self.sdk());
         loop {
-            let answer = self.endpoint.attempt(&invoke(subject), tripwire.request().into(), Listen::ForTheEnd).await?;
+            let answer =
+                self.deployment.attempt(&invoke(subject), tripwire.request().into(), Listen::ForTheEnd).await?;
             if let Some(outcome) = tripwire.answer(&answer) {
                 return Ok((outcome, subject.attempt.clone()));
             }
         }
     }
 
-    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic.
+    /// The candidate's trace, twice: a candidate that differs from itself is not deterministic. `told` is what the SDK
+    /// has said already, the recorded command that is not replayed and what is issued there.
     async fn traces(
         &self,
         subject: &Subject<'_>,
         recorded: Entries<'_>,
         attempt: &Attempt,
+        mut told: Option<(usize, CommandKind)>,
     ) -> Result<(Trace, Cause), Undecided> {
         let mut tracer = Tracer::new(recorded, attempt.clone(), self.sdk())?;
         let trace = loop {
-            let answer = self.endpoint.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
-            if let Some(trace) = tracer.answer(&answer)? {
-                break trace;
+            match self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await {
+                Ok(answer) => {
+                    if let Some(trace) = tracer.answer(&answer)? {
+                        break trace;
+                    }
+                }
+                Err(error) => match told.take().filter(|_| error.is_a_lost_answer()) {
+                    Some((at, kind)) => tracer.suppose_added(at, kind),
+                    None => return Err(error.into()),
+                },
             }
         };
-        let answer = self.endpoint.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
+        let answer = self.deployment.attempt(&invoke(subject), tracer.request().into(), Listen::ForCommands).await?;
         let again = tracer.trace(&answer)?;
         let cause = if agree(&trace, &again) { Cause::CodeChange } else { Cause::NonDeterminism };
         Ok((trace, cause))
@@ -316,6 +339,14 @@ fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
         version: subject.version,
     }
 }
+
+/// Whether the candidate did not fail on an added await, but suspended: only then it says what it waits for.
+fn suspends(stop: &Stop) -> bool {
+    matches!(stop, Stop::Await(added) if added.awaited != Await::default())
+}
+
+const SUSPENDS: &str = "this SDK raises no error here, it suspends: until what it awaits has completed, and for good if that is a run, which \
+                        does not run while replaying";
 
 /// The recorded command that is not replayed; `None` where the trace does not get there.
 fn place_of(stop: &Stop) -> Option<usize> {
@@ -358,7 +389,7 @@ fn first_line(message: &str) -> &str {
 
 impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.endpoint.url(), self.manifest.server)
+        write!(f, "{} ({})", self.deployment.name(), self.manifest.server)
     }
 }
 

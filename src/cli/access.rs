@@ -48,7 +48,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 async fn is_deployment(url: &str) -> bool {
     let transport = Transport { timeout: Some(GLANCE), ..Transport::default() };
     let Ok(endpoint) = Endpoint::new(url, transport) else { return false };
-    Manifest::discover(&endpoint).await.is_ok()
+    Manifest::discover(&endpoint.into()).await.is_ok()
 }
 
 /// Whether a URL that should be a deployment's is that of an admin API.
@@ -58,4 +58,9 @@ pub async fn is_admin_api(url: &str) -> bool {
         Ok(admin) => admin.version().await.is_ok(),
         Err(_) => false,
     }
+}
+
+/// Whether this is an address rather than a file.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }

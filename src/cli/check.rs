@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::cluster::ClusterFlags;
-use super::live::{LiveFlags, WARNING, block_on, is_url};
+use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{OutputFile, progress, warn};
 use super::policy::{GateFlags, Gatekeeper};
 use super::reports::{Format, ReportTo, Reports, Setup};
 use super::{Common, Failure, Redact, Select, Status, journals, traces};
-use crate::candidate::{Live, LiveOptions, check_live};
+use crate::candidate::{Deployment, Live, LiveOptions, check_live};
 use crate::check::{Options, Selection, check};
 use crate::gate::{Gate, Outcome, Proofs};
 use crate::policy::{AcceptanceState, Traces};
@@ -21,6 +21,7 @@ use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
 const EXAMPLES: &str = "\
 Examples:
   rehearse check journals.arrow --against http://localhost:9080
+  rehearse check journals.arrow --against arn:aws:lambda:eu-central-1:123456789012:function:orders:7
   rehearse check journals.arrow --against traces.jsonl
   rehearse check http://localhost:9070 --against http://localhost:9080 --status backing-off
   rehearse check journals/ --against traces.arrow --service Order --format json -o report.json
@@ -38,7 +39,7 @@ pub struct Check {
     /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
-    /// The candidate: the URL of a deployment, or a file of its step traces
+    /// The candidate: a deployment's URL, the ARN of a Lambda function, or a file of its step traces
     #[arg(long, required = true, value_name = "CANDIDATE")]
     against: Vec<OsString>,
     #[command(flatten)]
@@ -64,7 +65,8 @@ pub struct Check {
 impl Check {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
         let journals = journals(&self.journals, &self.cluster, &self.select)?;
-        let live = self.against.iter().find_map(|against| against.to_str().filter(|text| is_url(text)));
+        let live =
+            self.against.iter().find_map(|against| against.to_str().filter(|text| Deployment::is_named_by(text)));
         if live.is_some() && self.against.len() > 1 {
             return Err(Failure::Usage(
                 "a live candidate is checked against by itself: give --against once".to_owned(),

@@ -8,8 +8,8 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
-use super::access::is_admin_api;
-use crate::candidate::{Endpoint, HttpVersion, Identity, Live, LiveOptions, Transport};
+use super::access::{is_admin_api, is_url};
+use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
 /// How to speak to a live candidate
@@ -39,19 +39,26 @@ pub struct LiveFlags {
 /// What every use of a live candidate has to say.
 pub const WARNING: &str = "\
 A live candidate is replayed for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code
-outside of ctx.run does, as on any retry. Use an instance that takes no traffic.";
+outside of ctx.run does, as on any retry. Use an instance that takes no traffic.
+
+Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE,
+AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and so on; the region is the ARN's.";
 
 impl LiveFlags {
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
         LiveOptions { redaction, trace: !self.no_trace, concurrency: self.concurrency.into(), prove: false }
     }
 
-    /// Discovers the deployment at `url`.
-    pub async fn discover(&self, url: &str, options: LiveOptions) -> Result<Live, Failure> {
-        let endpoint = Endpoint::new(url, self.transport()?).map_err(|error| Failure::Usage(error.to_string()))?;
-        match Live::discover(endpoint, options).await {
-            Err(_) if is_admin_api(url).await => Err(Failure::Usage(format!(
-                "{url} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
+    /// Discovers the deployment of this URL or ARN.
+    pub async fn discover(&self, name: &str, options: LiveOptions) -> Result<Live, Failure> {
+        if self.http1 && !name.starts_with("http") {
+            return Err(Failure::Usage(format!("--http1.1 is for URLs, and {name} is none")));
+        }
+        let deployment = Deployment::new(name, self.transport()?).await;
+        let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
+        match Live::discover(deployment, options).await {
+            Err(_) if is_url(name) && is_admin_api(name).await => Err(Failure::Usage(format!(
+                "{name} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
                  journals are what comes from the admin API"
             ))),
             Err(error) => Err(Failure::Live(Box::new(error))),
@@ -91,11 +98,6 @@ impl LiveFlags {
         }
         Ok(headers)
     }
-}
-
-/// Whether this names a deployment rather than a file.
-pub fn is_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// Runs what waits on the network; one thread is enough, since candidates are what is waited for.

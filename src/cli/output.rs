@@ -128,15 +128,16 @@ fn bar(total: u64, template: &str) -> ProgressBar {
 
 /// Logs for `-v`, on stderr.
 pub fn log_to_stderr(common: &Common) {
-    let level = match common.verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
+    // What libraries have to say is said again, as an error of ours, where it matters.
+    let filter = match common.verbose {
+        0 => "rehearsal=warn",
+        1 => "rehearsal=info",
+        _ => "debug",
     };
     let ansi = common.color == Color::Always || (common.color == Color::Auto && io::stderr().is_terminal());
     // Another subscriber may be there already, when this is called as a library.
     let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(ansi)
         .without_time()

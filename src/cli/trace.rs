@@ -6,9 +6,10 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 
 use super::cluster::ClusterFlags;
-use super::live::{LiveFlags, WARNING, block_on, is_url};
+use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn};
 use super::{Common, Failure, Select, Status, journals};
+use crate::candidate::Deployment;
 use crate::render::write_trace;
 use crate::rules::Redaction;
 use crate::source::{Journals, open};
@@ -23,8 +24,8 @@ pub struct Trace {
     /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
-    /// The URL of the candidate
-    #[arg(long, required = true, value_name = "URL")]
+    /// The candidate: a deployment's URL, or the ARN of a Lambda function
+    #[arg(long, required = true, value_name = "CANDIDATE")]
     against: String,
     #[command(flatten)]
     live: LiveFlags,
@@ -38,8 +39,11 @@ pub struct Trace {
 
 impl Trace {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        if !is_url(&self.against) {
-            return Err(Failure::Usage(format!("{} is no URL: only a live candidate can be traced", self.against)));
+        if !Deployment::is_named_by(&self.against) {
+            return Err(Failure::Usage(format!(
+                "{} is neither URL nor ARN: only a live candidate can be traced",
+                self.against
+            )));
         }
         let (recorded, _, ids) = open(&journals(&self.journals, &self.cluster, &self.select)?, &[])?;
         warn(&recorded.problems);

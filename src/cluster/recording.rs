@@ -207,7 +207,7 @@ impl Kept {
             });
         }
         let file = File::open(&self.part).map_err(failed)?;
-        let Ok(Opened::Segment(segment)) = Segment::open(Store::File { file, len: state.committed }) else {
+        let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
             tracing::warn!("{} can not be gone on with, and is begun anew", self.part.display());
             return Ok(None);
         };

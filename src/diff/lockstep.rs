@@ -73,8 +73,8 @@ pub struct Undecodable {
 
 /// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.
 pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
-    if recorded.identical(&replayed) {
-        return Ok(Lockstep { commands: recorded.command_count(), stop: Stop::Frontier, timing_differs: false });
+    if recorded.same_layout(&replayed) {
+        return replay_layout(recorded, replayed);
     }
     let mut timing_differs = false;
     let mut theirs = replayed.commands();
@@ -90,6 +90,23 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
             stop = Stop::Divergence(index);
             break;
         }
+    }
+    Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
+}
+
+/// Replays entries of the same kinds and lengths: what differs is found by comparing bytes, whatever entries they are
+/// of.
+fn replay_layout(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
+    let mut timing_differs = false;
+    let mut stop = Stop::Frontier;
+    let mut from = 0;
+    while let Some(at) = recorded.differs_from(&replayed, from) {
+        let is_command = recorded.command_kind(at).is_some();
+        if is_command && !same_command(recorded, at, replayed, at, &mut timing_differs)? {
+            stop = Stop::Divergence(recorded.range(0..at).command_count());
+            break;
+        }
+        from = at + 1;
     }
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
 }
@@ -303,5 +320,66 @@ impl CompletionIds {
 
     fn run_of(&self, id: u32) -> Option<usize> {
         self.runs.iter().find(|(run, _)| *run == id).map(|(_, index)| *index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{EntryBuffer, NotificationKind};
+
+    const SLEEP: EntryKind = EntryKind::Command(CommandKind::Sleep);
+    const SLEPT: EntryKind = EntryKind::Notification(NotificationKind::Sleep);
+    const SET: EntryKind = EntryKind::Command(CommandKind::SetState);
+
+    fn entries(entries: &[(EntryKind, &[u8])]) -> EntryBuffer {
+        let mut buffer = EntryBuffer::default();
+        buffer.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for (kind, raw) in entries {
+            buffer.push(*kind, raw);
+        }
+        buffer
+    }
+
+    fn replay(recorded: &EntryBuffer, replayed: &EntryBuffer) -> (Stop, bool) {
+        let Lockstep { stop, timing_differs, .. } = replay_entries(recorded.view(), replayed.view()).unwrap();
+        (stop, timing_differs)
+    }
+
+    /// Entries of the same kinds and lengths are compared as bytes, all others one by one: the two say the same.
+    #[test]
+    fn entries_of_one_layout_replay_as_any_others() {
+        let set = |value: u8| [0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, value];
+        let recorded = entries(&[(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))]);
+        for (replayed, stop, timing) in [
+            (
+                [(SLEEP, &[0x08, 1][..]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))],
+                Stop::Frontier,
+                false,
+            ),
+            ([(SLEEP, &[0x08, 2]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(2))], Stop::Frontier, true),
+            (
+                [(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 9, 0x2a, 0]), (SET, &set(1)), (SET, &set(2))],
+                Stop::Frontier,
+                false,
+            ),
+            (
+                [(SLEEP, &[0x08, 2]), (SLEPT, &[0x08, 9, 0x2a, 0]), (SET, &set(3)), (SET, &set(2))],
+                Stop::Divergence(2),
+                true,
+            ),
+            (
+                [(SLEEP, &[0x08, 1]), (SLEPT, &[0x08, 1, 0x22, 0]), (SET, &set(1)), (SET, &set(1))],
+                Stop::Divergence(3),
+                false,
+            ),
+        ] {
+            let same_layout = entries(&replayed);
+            assert_eq!(replay(&recorded, &same_layout), (stop.clone(), timing), "{replayed:?}");
+            // One more result changes the layout, and nothing else.
+            let more: Vec<_> =
+                replayed[..2].iter().chain([&(SLEPT, &[0x08, 7][..])]).chain(&replayed[2..]).copied().collect();
+            assert_eq!(replay(&recorded, &entries(&more)), (stop, timing), "{replayed:?}");
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! Where two payloads differ: by path for JSON, by place for anything else.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// One differing place in a payload. A side that lacks the place has `None`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,25 +22,133 @@ const PARSED_BELOW: usize = 4 << 20;
 /// How many places are worth listing; a longer list is cut off.
 pub const MOST_CHANGES: usize = 50;
 
-/// The differing places, if both payloads are JSON and differ in more than notation.
-pub fn json_changes(recorded: &[u8], replayed: &[u8]) -> Option<Vec<PayloadChange>> {
-    let (recorded, replayed) = (parse(recorded)?, parse(replayed)?);
-    let mut changes = Vec::new();
-    collect(&mut String::new(), &recorded, &replayed, &mut changes);
-    (!changes.is_empty()).then_some(changes)
+/// What holding one payload against another as JSON gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Difference {
+    /// One of the two is no JSON (or too large to be looked at as such).
+    NotJson,
+    /// The same JSON, written differently (key order, spaces).
+    Notation,
+    Places(Vec<PayloadChange>),
 }
 
-/// Whether both are the same JSON, written differently (key order, spaces).
-pub fn same_json(recorded: &[u8], replayed: &[u8]) -> bool {
-    matches!((parse(recorded), parse(replayed)), (Some(a), Some(b)) if a == b)
-}
-
-fn parse(payload: &[u8]) -> Option<Value> {
-    if payload.len() > PARSED_BELOW {
-        return None;
+/// How two payloads that are not the same bytes differ as JSON.
+pub fn json_difference(recorded: &[u8], replayed: &[u8]) -> Difference {
+    if recorded.len().max(replayed.len()) > PARSED_BELOW {
+        return Difference::NotJson;
     }
-    serde_json::from_slice(payload).ok()
+    let mut changes = Vec::new();
+    let (Ok(recorded), Ok(replayed)) = (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) else {
+        return Difference::NotJson;
+    };
+    match walk(&mut String::new(), recorded, replayed, 0, &mut changes) {
+        Err(_) => Difference::NotJson,
+        Ok(()) if changes.is_empty() => Difference::Notation,
+        Ok(()) => Difference::Places(changes),
+    }
 }
+
+/// Members of objects, and elements of lists, are gone through as text so deep, and so many of them; what is beyond is
+/// parsed as a whole.
+const WALKED_DEPTH: usize = 8;
+const WALKED_MEMBERS: usize = 16;
+
+/// Compares texts of JSON, parsing what is not the same text on both sides and no more: of two payloads, one number
+/// differs, almost always.
+fn walk(
+    path: &mut String,
+    recorded: &str,
+    replayed: &str,
+    depth: usize,
+    changes: &mut Vec<PayloadChange>,
+) -> Result<(), serde_json::Error> {
+    let begins = |text: &str, with: char| text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(with);
+    if depth < WALKED_DEPTH && begins(recorded, '{') && begins(replayed, '{') {
+        let (mine, theirs): (Members<'_>, Members<'_>) =
+            (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
+        if mine.0.len().max(theirs.0.len()) <= WALKED_MEMBERS {
+            return walk_members(path, &mine.last_of_each(), &theirs.last_of_each(), depth, changes);
+        }
+    }
+    let (recorded, replayed): (Value, Value) = (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
+    collect(path, &recorded, &replayed, changes);
+    Ok(())
+}
+
+fn walk_members(
+    path: &mut String,
+    mine: &[Member<'_>],
+    theirs: &[Member<'_>],
+    depth: usize,
+    changes: &mut Vec<PayloadChange>,
+) -> Result<(), serde_json::Error> {
+    for (key, text) in mine {
+        match text_of(theirs, key) {
+            Some(other) if *other == **text => {}
+            Some(other) => within(path, &member(path, key), |path| walk(path, text, other, depth + 1, changes))?,
+            None => {
+                let value: Value = serde_json::from_str(text)?;
+                within(path, &member(path, key), |path| push(path, Some(&value), None, changes));
+            }
+        }
+    }
+    for (key, text) in theirs.iter().filter(|(key, _)| text_of(mine, key).is_none()) {
+        let value: Value = serde_json::from_str(text)?;
+        within(path, &member(path, key), |path| push(path, None, Some(&value), changes));
+    }
+    Ok(())
+}
+
+fn text_of<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
+    members.iter().find(|(own, _)| own == key).map(|(_, text)| *text)
+}
+
+/// A key, and the text of its value.
+type Member<'a> = (Cow<'a, str>, &'a str);
+
+/// An object's members, their values as text.
+struct Members<'a>(Vec<Member<'a>>);
+
+impl<'a> Members<'a> {
+    /// Of members with one key the last counts, in the place of the first.
+    fn last_of_each(self) -> Vec<Member<'a>> {
+        let mut members: Vec<Member<'a>> = Vec::with_capacity(self.0.len());
+        for (key, text) in self.0 {
+            match members.iter_mut().find(|(own, _)| *own == key) {
+                Some((_, before)) => *before = text,
+                None => members.push((key, text)),
+            }
+        }
+        members
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Objects;
+        impl<'de> Visitor<'de> for Objects {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(4);
+                while let Some((Key(key), text)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    members.push((key, text.get()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Objects)
+    }
+}
+
+/// serde borrows a `Cow` in structs alone.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn collect(path: &mut String, recorded: &Value, replayed: &Value, changes: &mut Vec<PayloadChange>) {
     if changes.len() >= MOST_CHANGES {
@@ -66,11 +179,12 @@ fn collect(path: &mut String, recorded: &Value, replayed: &Value, changes: &mut 
     }
 }
 
-fn within(path: &mut String, segment: &str, then: impl FnOnce(&mut String)) {
+fn within<T>(path: &mut String, segment: &str, then: impl FnOnce(&mut String) -> T) -> T {
     let length = path.len();
     path.push_str(segment);
-    then(path);
+    let result = then(path);
     path.truncate(length);
+    result
 }
 
 /// `.key`, or `["odd key"]` for a key that would not read as one.
@@ -91,14 +205,15 @@ fn push(path: &str, recorded: Option<&Value>, replayed: Option<&Value>, changes:
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn paths(recorded: &str, replayed: &str) -> Vec<String> {
-        json_changes(recorded.as_bytes(), replayed.as_bytes())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|change| change.path)
-            .collect()
+        match json_difference(recorded.as_bytes(), replayed.as_bytes()) {
+            Difference::Places(changes) => changes.into_iter().map(|change| change.path).collect(),
+            Difference::NotJson | Difference::Notation => Vec::new(),
+        }
     }
 
     #[test]
@@ -109,13 +224,44 @@ mod tests {
             ["items[1].n", "items[2]"]
         );
         assert_eq!(paths(r#"{"odd key":1}"#, r#"{"odd key":2}"#), [r#"["odd key"]"#]);
+        assert_eq!(paths(r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"c":2,"d":1}}"#), ["a.b", "a.d"]);
         assert_eq!(paths("1", "2"), [""]);
+        assert_eq!(paths(r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#), ["a"]);
     }
 
     #[test]
     fn notation_is_no_difference() {
-        assert_eq!(json_changes(br#"{"a":1,"b":2}"#, br#"{ "b":2, "a":1 }"#), None);
-        assert!(same_json(br#"{"a":1,"b":2}"#, br#"{ "b":2, "a":1 }"#));
-        assert!(!same_json(b"not json", b"not json"));
+        let difference = |a: &str, b: &str| json_difference(a.as_bytes(), b.as_bytes());
+        assert_eq!(difference(r#"{"a":1,"b":2}"#, r#"{ "b":2, "a":1 }"#), Difference::Notation);
+        assert_eq!(difference(r#"{"a":"\u0041"}"#, r#"{"\u0061":"A"}"#), Difference::Notation);
+        for (a, b) in
+            [("not json", "other"), (r#"{"a":1}"#, r#"{"a":1"#), (r#"{"a":1} x"#, r#"{"a":2}"#), ("{\"a\":1}", "")]
+        {
+            assert_eq!(difference(a, b), Difference::NotJson, "{a} {b}");
+        }
+    }
+
+    /// What goes through the texts, and what is parsed as a whole, say the same.
+    #[test]
+    fn texts_differ_where_values_do() {
+        let values = [
+            json!(null),
+            json!({}),
+            json!({"a": 1, "b": {"c": [1, 2, {"d": "x"}]}}),
+            json!({"b": {"c": [1, 2, {"d": "y"}, 5], "e": null}, "a": 1.0}),
+            json!([{"a": 1}]),
+            (0..20).map(|at| (format!("k{at}"), at.into())).collect::<serde_json::Map<_, _>>().into(),
+            (0..20).map(|at| (format!("k{at}"), (at / 2).into())).collect::<serde_json::Map<_, _>>().into(),
+            (0..12).fold(json!(1), |inner, _| json!({"in": inner, "at": 1})),
+            (0..12).fold(json!(2), |inner, _| json!({"in": inner})),
+        ];
+        for recorded in &values {
+            for replayed in values.iter().filter(|replayed| *replayed != recorded) {
+                let mut whole = Vec::new();
+                collect(&mut String::new(), recorded, replayed, &mut whole);
+                let texts = json_difference(recorded.to_string().as_bytes(), replayed.to_string().as_bytes());
+                assert_eq!(texts, Difference::Places(whole), "{recorded} {replayed}");
+            }
+        }
     }
 }

@@ -175,6 +175,15 @@ pub const fn fields(kind: CommandKind) -> &'static [Field] {
     }
 }
 
+/// The field of a command that is a time, and so not compared.
+pub const fn time_tag(kind: CommandKind) -> Option<u32> {
+    match kind {
+        CommandKind::Sleep => Some(1),
+        CommandKind::OneWayCall => Some(4),
+        _ => None,
+    }
+}
+
 /// A field's value. Which variant a field has follows from its [`FieldKind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldValue {
@@ -335,6 +344,15 @@ impl FieldDifference<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_has_one_time_at_most() {
+        for kind in CommandKind::ALL {
+            let times: Vec<u32> =
+                fields(*kind).iter().filter(|field| field.compared == Timing).map(|field| field.tag).collect();
+            assert_eq!(times, time_tag(*kind).into_iter().collect::<Vec<_>>(), "{kind:?}");
+        }
+    }
 
     #[test]
     fn tags_ascend_and_names_are_unique() {

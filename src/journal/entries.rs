@@ -2,6 +2,7 @@
 //!
 //! Two journals in this form compare as three `memcmp`s; nothing is decoded until they differ.
 
+use super::bytes::first_difference;
 use super::{CommandKind, EntryKind};
 
 /// One journal's entries, borrowed. `ends[i]` is where entry `i` ends, counted like `start`; `raw` begins at `start`.
@@ -90,10 +91,54 @@ impl<'a> Entries<'a> {
 
     /// Whether both hold the same entries, byte for byte.
     pub fn identical(&self, other: &Self) -> bool {
-        self.codes == other.codes
-            && self.raw.len() == other.raw.len()
-            && self.same_ends(other)
-            && (self.raw.is_empty() || self.raw == other.raw)
+        self.same_layout(other) && (self.raw.is_empty() || self.raw == other.raw)
+    }
+
+    /// The first entry that is not the other's byte for byte, of two runs of the same number of entries.
+    pub fn first_difference(&self, other: &Self) -> Option<usize> {
+        debug_assert_eq!(self.len(), other.len());
+        let kinds = first_difference(self.codes, other.codes);
+        let shift = other.start.wrapping_sub(self.start);
+        // Entries of the same kinds mostly have the same lengths too: a fast look at all of them, and a slow one after.
+        let ends = if self.same_ends(other) {
+            None
+        } else {
+            self.ends.iter().zip(other.ends).position(|(a, b)| a.wrapping_add(shift) != *b)
+        };
+        let same = kinds.into_iter().chain(ends).min();
+        let upto = match same {
+            None => self.raw.len(),
+            Some(0) => 0,
+            Some(at) => (self.ends[at - 1] - self.start) as usize,
+        };
+        match first_difference(&self.raw[..upto], &other.raw[..upto]) {
+            Some(at) => Some(self.entry_at(0, at)),
+            None => same,
+        }
+    }
+
+    /// Whether entry by entry the kinds are the same and so are the lengths.
+    pub fn same_layout(&self, other: &Self) -> bool {
+        self.codes == other.codes && self.raw.len() == other.raw.len() && self.same_ends(other)
+    }
+
+    /// The place at which the bytes of two runs of the same layout differ, from entry `from` on: the entry.
+    pub fn differs_from(&self, other: &Self, from: usize) -> Option<usize> {
+        let start = if from == 0 { 0 } else { (self.ends[from - 1] - self.start) as usize };
+        let at = first_difference(&self.raw[start..], &other.raw[start..])?;
+        Some(self.entry_at(from, start + at))
+    }
+
+    /// The entry that holds this byte, which is not before entry `from`.
+    fn entry_at(&self, from: usize, byte: usize) -> usize {
+        const NEAR: usize = 32;
+        let byte = self.start.wrapping_add(byte as u32);
+        let near = &self.ends[from..(from + NEAR).min(self.ends.len())];
+        let before = |end: &u32| *end <= byte;
+        match near.last() {
+            Some(last) if !before(last) => from + near.partition_point(before),
+            _ => from + near.len() + self.ends[from + near.len()..].partition_point(before),
+        }
     }
 
     fn same_ends(&self, other: &Self) -> bool {
@@ -149,5 +194,56 @@ impl EntryBuffer {
 
     pub fn view(&self) -> Entries<'_> {
         Entries { codes: &self.codes, ends: &self.ends, start: 0, raw: &self.raw }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(lengths: &[usize]) -> EntryBuffer {
+        let mut entries = EntryBuffer::default();
+        for (at, length) in lengths.iter().enumerate() {
+            let kind = if at % 3 == 2 { CommandKind::Run } else { CommandKind::SetState };
+            entries.push(EntryKind::Command(kind), &vec![at as u8; *length]);
+        }
+        entries
+    }
+
+    /// As it is said: entry by entry.
+    fn plainly(one: Entries<'_>, other: Entries<'_>) -> Option<usize> {
+        (0..one.len()).find(|at| !one.same_bytes(*at, &other, *at))
+    }
+
+    #[test]
+    fn the_first_entry_that_differs_is_found_by_columns() {
+        let lengths = [3, 0, 200, 0, 0, 70, 1, 64, 0, 5];
+        let recorded = entries(&lengths);
+        for from in 0..lengths.len() {
+            for at in 0..lengths.len() {
+                let mut longer = lengths;
+                longer[at] += 1;
+                let mut replayed = vec![entries(&lengths), entries(&longer)];
+                if lengths[at] > 0 {
+                    let mut other = EntryBuffer::default();
+                    for entry in 0..lengths.len() {
+                        let mut raw = recorded.view().raw(entry).to_vec();
+                        if entry == at {
+                            *raw.last_mut().unwrap() ^= 1;
+                        }
+                        other.push(recorded.view().kind(entry), &raw);
+                    }
+                    replayed.push(other);
+                }
+                for replayed in &replayed {
+                    let (mine, theirs) =
+                        (recorded.view().range(from..lengths.len()), replayed.view().range(from..lengths.len()));
+                    assert_eq!(mine.first_difference(&theirs), plainly(mine, theirs), "{at} from {from}");
+                    if mine.same_layout(&theirs) {
+                        assert_eq!(mine.differs_from(&theirs, 0), plainly(mine, theirs), "{at} from {from}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! signals). [`command`] holds the one table of each command's fields, from which decoding, equality, diff and
 //! display all come.
 
+mod bytes;
 pub mod command;
 mod describe;
 mod entries;
@@ -11,6 +12,7 @@ mod id;
 mod kind;
 mod trace;
 
+pub(crate) use bytes::first_difference;
 pub use command::{Command, Compared, Field, FieldKind, FieldValue};
 pub use describe::describe;
 pub use entries::{Entries, EntryBuffer};

@@ -72,7 +72,7 @@ struct File {
     fail_on: Option<Level>,
     report_only: bool,
     min_journals: Option<u64>,
-    require_coverage: Option<Spanned<String>>,
+    require_coverage: Option<Spanned<toml::Value>>,
     handlers: Vec<Spanned<String>>,
     levels: BTreeMap<Spanned<String>, Level>,
     ignore: IgnoreTable,
@@ -150,9 +150,14 @@ pub fn parse(text: &str, today: Date, traces: Traces) -> Result<(Policy, GateSet
         acceptances: acceptances.into_iter().map(|acceptance| (acceptance, 0)).collect(),
         today,
     };
-    let require_coverage = file
-        .require_coverage
-        .map(|wanted| wanted.get_ref().parse().map_err(|reason: String| PolicyError::at(text, wanted.span(), reason)));
+    let require_coverage = file.require_coverage.map(|wanted| {
+        let written = match wanted.get_ref() {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(percent) => percent.to_string(),
+            _ => String::new(),
+        };
+        written.parse().map_err(|reason: String| PolicyError::at(text, wanted.span(), reason))
+    });
     let handlers = file.handlers.iter().map(|name| {
         let split = name.get_ref().split_once('/').map(|(service, handler)| (service.to_owned(), handler.to_owned()));
         split.ok_or_else(|| PolicyError::at(text, name.span(), "a handler is written Service/handler"))
@@ -255,6 +260,7 @@ mod tests {
             wrong("[[override]]\nservise = \"Order\""),
             wrong("[ignore]\nheader = [\"x\"]"),
             wrong("require-coverage = \"most\""),
+            wrong("require-coverage = 101"),
             wrong("handlers = [\"Order\"]"),
             wrong("[[accept]]\nfingerprint = \"9f2c41d07ab3\"\nreason = \" \"\nauthor = \"a\""),
             wrong("[[accept]]\nfingerprint = \"9f2c\"\nreason = \"r\"\nauthor = \"a\""),

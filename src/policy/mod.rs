@@ -157,6 +157,7 @@ impl Ignored {
 fn steps(finding: &Finding) -> impl Iterator<Item = String> + '_ {
     let sides = [&finding.recorded, &finding.replayed].into_iter().flatten();
     sides.flat_map(|command| {
+        let command = command.object();
         let text = |name: &str| command.get(name).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
         let call = match (text("service_name"), text("handler_name")) {
             (Some(service), Some(handler)) => Some(format!("{service}/{handler}")),

@@ -76,6 +76,11 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
     Ok(Command { kind, fields, complete: true })
 }
 
+/// Decodes a command's `raw`; one that can not be decoded has no fields.
+pub fn decode_or_bare(kind: CommandKind, raw: &[u8]) -> Command {
+    decode(kind, raw).unwrap_or(Command { kind, fields: Vec::new(), complete: true })
+}
+
 /// Encodes a command; what is absent is left out.
 pub fn encode(command: &Command) -> Vec<u8> {
     let mut raw = Vec::new();

@@ -24,7 +24,11 @@ impl Accept {
             .map(|tally| Acceptance {
                 fingerprint: tally.finding.fingerprint.clone(),
                 rule: Some(tally.finding.rule.to_owned()),
-                target: Some(format!("{} {}", words::handler_of(&tally.info), step(tally.finding.context.iter()))),
+                target: Some(format!(
+                    "{} {}",
+                    words::handler_of(&tally.info),
+                    step(tally.finding.context.finding().as_ref())
+                )),
                 reason: escaped(&self.reason).into_owned(),
                 author: escaped(&self.author).into_owned(),
                 expires: self.expires,
@@ -34,8 +38,7 @@ impl Accept {
 }
 
 /// The step, so that those who read the file need not look the fingerprint up.
-fn step<'a>(mut rows: impl Iterator<Item = &'a crate::rules::ContextRow>) -> String {
-    let row = rows.find(|row| row.differs);
+fn step(row: Option<&crate::rules::ContextRow>) -> String {
     let text = row.and_then(|row| row.recorded.as_deref().or(row.replayed.as_deref())).unwrap_or_default();
     words::cut(&escaped(text), 100)
 }

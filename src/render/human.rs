@@ -162,7 +162,7 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
         writeln!(out, "  hint:  {}", brief(hint))?;
     }
     if let Some(rule) = rules::find(finding.rule).filter(|_| !later) {
-        write_wrapped("  next:  ", &rule.advice(), out)?;
+        write_wrapped("  next:  ", &words::advice(rule, finding, invocation), out)?;
         writeln!(out, "         {CYAN}rehearse explain {}{CYAN:#}", rule.id)?;
     }
     Ok(())
@@ -170,8 +170,8 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
 
 /// The finding among its neighbours, recorded beside replayed.
 fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    let width = finding
-        .context
+    let rows = finding.context.rows();
+    let width = rows
         .iter()
         .filter_map(|row| row.recorded.as_deref())
         .map(|text| escaped(text).width() + 3)
@@ -180,7 +180,7 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         .unwrap_or(0)
         .clamp(24, WIDTH);
     writeln!(out, "        {DIM}{}{DIM:#}{DIM}replayed{DIM:#}", pad("recorded", width))?;
-    for row in &finding.context {
+    for row in &rows {
         write_row(row, width, out)?;
         if row.differs {
             write_changes(finding, width, out)?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{brief, escaped, human};
 use crate::journal::InvocationInfo;
 use crate::report::{HandlerName, Invocation};
-use crate::rules::{Excuse, Finding};
+use crate::rules::{Cause, Excuse, Finding, Rule};
 
 /// Values are cut to this many characters where they share a line.
 const LONGEST_VALUE: usize = 60;
@@ -16,10 +16,10 @@ const LONGEST_STEP: usize = 160;
 /// `command 5: call Stock/reserve, parameter.qty 2 → 3`.
 pub fn one_line(finding: &Finding) -> String {
     let at = finding.command_index;
-    let row = finding.context.iter().find(|row| row.differs);
+    let row = finding.context.finding();
     let step = |text: &str| cut(&escaped(text), LONGEST_STEP);
-    let recorded = row.and_then(|row| row.recorded.as_deref()).map(step);
-    let replayed = row.and_then(|row| row.replayed.as_deref()).map(step);
+    let recorded = row.as_ref().and_then(|row| row.recorded.as_deref()).map(step);
+    let replayed = row.as_ref().and_then(|row| row.replayed.as_deref()).map(step);
     let what = match (recorded, replayed) {
         (Some(recorded), Some(replayed)) if recorded == replayed => recorded,
         (Some(recorded), Some(replayed)) => format!("recorded {recorded}, replayed {replayed}"),
@@ -49,6 +49,18 @@ pub fn block(invocation: &Invocation) -> String {
     let mut plain = anstream::StripStream::new(Vec::new());
     human::write_findings(invocation, &mut plain).expect("a Vec takes everything");
     String::from_utf8(plain.into_inner()).expect("text goes in")
+}
+
+/// What to do about an invocation's first finding. Most of it is the rule's; which deployment it is about is not.
+pub fn advice(rule: &Rule, finding: &Finding, invocation: &Invocation) -> String {
+    let advice = rule.advice();
+    match &invocation.info.deployment {
+        // Code that differs from one replay to the next gets stuck where it is, too.
+        Some(deployment) if finding.cause != Cause::NonDeterminism && !advice.contains("drain") => {
+            format!("{advice}, or let {} drain first", brief(deployment))
+        }
+        _ => advice,
+    }
 }
 
 /// Why the policy lets a finding pass.

@@ -130,6 +130,21 @@ impl<'j> Tracer<'j> {
         Ok(None)
     }
 
+    /// Starts over as if a command of this kind had been added before the recorded command `at`: for a candidate that
+    /// waits for good where results stand under the ids of the recorded commands.
+    pub fn suppose_added(&mut self, at: usize, kind: CommandKind) {
+        let mut answers = BTreeMap::new();
+        let mut shift = 0;
+        for (recorded, (_, first)) in self.commands.iter().enumerate() {
+            if recorded == at {
+                answers.extend(made_up(kind, *first));
+                shift = kind.completion_ids();
+            }
+            self.hand_out(recorded, first + shift, &mut answers);
+        }
+        self.answers = answers;
+    }
+
     /// The steps in an answer.
     pub fn trace(&self, answer: &Answer) -> Result<Trace, Undecodable> {
         let mut steps = Vec::new();
@@ -172,10 +187,7 @@ impl<'j> Tracer<'j> {
                     self.hand_out(*recorded, next_id, &mut answers);
                     next_recorded = next_recorded.max(recorded + 1);
                 }
-                None => answers.extend(made_up(command.kind, next_id).into_iter().map(|(id, (kind, outcome))| {
-                    // There from the start.
-                    (id, Completion { place: 0, kind, outcome })
-                })),
+                None => answers.extend(made_up(command.kind, next_id)),
             }
             next_id += command.kind.completion_ids();
         }
@@ -211,11 +223,11 @@ fn eager_result(command: &Command) -> Option<Outcome> {
 
 /// Results for a command that was not recorded: as little as possible. If the candidate stumbles over them, the trace
 /// ends there.
-fn made_up(kind: CommandKind, id: u32) -> Vec<(u32, (NotificationKind, Outcome))> {
+fn made_up(kind: CommandKind, id: u32) -> impl Iterator<Item = (u32, Completion)> {
     use NotificationKind as To;
     let null = || Outcome::Value(b"null".to_vec());
     let invocation = || Outcome::InvocationId("inv_1".to_owned() + &"0".repeat(33));
-    match kind {
+    let results = match kind {
         CommandKind::GetLazyState | CommandKind::GetEagerState => vec![(id, (To::GetLazyState, Outcome::Void))],
         CommandKind::GetLazyStateKeys | CommandKind::GetEagerStateKeys => {
             vec![(id, (To::GetLazyStateKeys, Outcome::StateKeys(Vec::new())))]
@@ -236,7 +248,9 @@ fn made_up(kind: CommandKind, id: u32) -> Vec<(u32, (NotificationKind, Outcome))
         | CommandKind::ClearAllState
         | CommandKind::SendSignal
         | CommandKind::CompleteAwakeable => Vec::new(),
-    }
+    };
+    // There from the start.
+    results.into_iter().map(|(id, (kind, outcome))| (id, Completion { place: 0, kind, outcome }))
 }
 
 /// Whether two traces of one candidate did the same, as far as the shorter one goes.
@@ -254,7 +268,7 @@ mod tests {
     #[test]
     fn a_made_up_result_answers_every_id_a_command_takes() {
         for kind in CommandKind::ALL {
-            assert_eq!(made_up(*kind, 7).len(), kind.completion_ids() as usize, "{kind:?}");
+            assert_eq!(made_up(*kind, 7).count(), kind.completion_ids() as usize, "{kind:?}");
         }
     }
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::arrow::{Piece, Pieces};
 use super::ids::Ids;
-use super::input::{Files, Input, Problem, Role, SourceError, SourceFile};
+use super::input::{Files, Input, Role, SourceFile};
+use super::problem::{Problem, SourceError};
 use crate::journal::{IdOrder, InvocationInfo, Trace};
 
 /// All journals (or traces) of one side, to be loaded a task at a time.
@@ -55,7 +56,7 @@ struct Indexed {
 impl Indexed {
     fn read(mut files: Files) -> Self {
         let mut pieces = Vec::new();
-        for file in &files.files {
+        for file in &mut files.files {
             let mut found = file.segment.pieces();
             for broken in found.broken.drain(..) {
                 files.problems.push(Problem::broken_batch(&file.name, &file.segment, broken));

@@ -11,6 +11,8 @@ use std::ops::Deref;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
+use super::plain_row::{NotPlain, plain_row};
+
 /// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, expecting = "a row, as an object")]
@@ -22,7 +24,7 @@ pub struct Row<'a> {
     pub entry_type: Option<Text<'a>>,
     /// Hex.
     #[serde(borrow)]
-    pub raw: Option<Text<'a>>,
+    pub raw: Option<Hex<'a>>,
     pub version: Option<Number>,
     #[serde(borrow)]
     pub target: Option<Text<'a>>,
@@ -47,7 +49,7 @@ pub struct Row<'a> {
 
 /// A text, borrowed from the input unless it has escapes. (serde borrows a `Cow` only where it is not optional.)
 #[derive(Debug, Default)]
-pub struct Text<'a>(Cow<'a, str>);
+pub struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl Deref for Text<'_> {
     type Target = str;
@@ -76,6 +78,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(Texts)
+    }
+}
+
+/// What should be hexadecimal: bytes, since it need not be text for that.
+#[derive(Debug)]
+pub struct Hex<'a>(pub(super) Cow<'a, [u8]>);
+
+impl Hex<'_> {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Hex<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match Text::deserialize(deserializer)?.0 {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }))
     }
 }
 
@@ -109,7 +130,7 @@ impl<'de> Deserialize<'de> for Number {
 #[derive(Debug)]
 pub enum Item<'a> {
     /// A row with the text it was parsed from.
-    Row(Box<Row<'a>>, &'a [u8]),
+    Row(&'a Row<'a>, &'a [u8]),
     /// Something that is no row, and why; `text` is as much of it as there is.
     Bad { reason: String, text: &'a [u8] },
 }
@@ -169,11 +190,24 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                 break;
             }
             let rest = &window[from..];
+            match plain_row(rest) {
+                Ok((row, taken)) => {
+                    sink(place.number(), Item::Row(&row, &rest[..taken]));
+                    place.pass(&[]);
+                    from += taken;
+                    continue;
+                }
+                Err(NotPlain::Unfinished) if !ended => {
+                    refuse_long(rest, place)?;
+                    break;
+                }
+                Err(NotPlain::Unfinished | NotPlain::Other) => {}
+            }
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<Row<'_>>>();
             let taken = match values.next() {
                 Some(Ok(row)) => {
                     let taken = values.byte_offset();
-                    sink(place.number(), Item::Row(row, &rest[..taken]));
+                    sink(place.number(), Item::Row(&row, &rest[..taken]));
                     taken
                 }
                 Some(Err(error)) => {
@@ -181,12 +215,7 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                     let taken = match torn.or_else(|| end_of_torn(rest, place)) {
                         Some(taken) if !error.is_eof() || ended => taken,
                         _ if !ended => {
-                            if rest.len() > LONGEST_ROW {
-                                let number = place.number();
-                                return Err(io::Error::other(format!(
-                                    "row {number} is longer than {LONGEST_ROW} bytes"
-                                )));
-                            }
+                            refuse_long(rest, place)?;
                             break;
                         }
                         _ => rest.len(),
@@ -207,6 +236,14 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
         }
         wanted = (window.len() - from) * 2 + WINDOW;
     }
+}
+
+fn refuse_long(rest: &[u8], place: Place) -> io::Result<()> {
+    if rest.len() > LONGEST_ROW {
+        let number = place.number();
+        return Err(io::Error::other(format!("row {number} is longer than {LONGEST_ROW} bytes")));
+    }
+    Ok(())
 }
 
 /// Where a value is: in a list it has a place, else it has a line.
@@ -303,7 +340,7 @@ mod tests {
         let mut rows = Vec::new();
         read_rows(text.as_bytes(), |line, item| {
             rows.push(match item {
-                Item::Row(row, _) => (line, Ok(row.id.unwrap_or_default().to_owned())),
+                Item::Row(row, _) => (line, Ok(row.id.as_deref().unwrap_or_default().to_owned())),
                 Item::Bad { reason, .. } => (line, Err(reason)),
             });
         })

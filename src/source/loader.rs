@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::arrow::{Piece, Segment, Slab};
+use super::arrow::{Body, Piece, Scratch, Segment, Slab};
 use super::corpus::{Corpus, Task};
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
@@ -11,6 +11,8 @@ use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, Invo
 pub struct Loader<'c> {
     corpus: &'c Corpus,
     slabs: Vec<Slab>,
+    /// What the slabs' rows are made of.
+    bytes: Scratch,
     /// What was read: batch, rows, and the slab; sorted.
     loaded: Vec<LoadedRange>,
     scattered: EntryBuffer,
@@ -40,7 +42,13 @@ const READ_ALONG: u32 = 64;
 
 impl<'c> Loader<'c> {
     pub fn new(corpus: &'c Corpus) -> Self {
-        Self { corpus, slabs: Vec::new(), loaded: Vec::new(), scattered: EntryBuffer::default() }
+        Self {
+            corpus,
+            slabs: Vec::new(),
+            bytes: Scratch::default(),
+            loaded: Vec::new(),
+            scattered: EntryBuffer::default(),
+        }
     }
 
     /// Reads all that these ranges of pieces need.
@@ -67,9 +75,27 @@ impl<'c> Loader<'c> {
         if self.slabs.len() < merged.len() {
             self.slabs.resize_with(merged.len(), Slab::default);
         }
+        self.bytes.clear();
+        let mut runs = corpus.runs(&merged).into_iter().peekable();
+        let mut body = Ok(Body::UNREAD);
         for (slab, (batch, rows)) in merged.into_iter().enumerate() {
             let (segment, number) = corpus.segment(batch);
-            let failed = self.slabs[slab].load(segment, number, rows.clone()).err().map(|error| error.to_string());
+            if let Some(run) = runs.next_if(|run| run.first == slab) {
+                body = match &run.extent {
+                    None => Ok(Body::UNREAD),
+                    Some(extent) => {
+                        let place = self.bytes.len();
+                        segment.read(extent, &mut self.bytes).map(|()| Body::read(extent.start, place))
+                    }
+                };
+            }
+            let failed = match &body {
+                Ok(body) => {
+                    let loaded = self.slabs[slab].load(segment, number, rows.clone(), *body, &mut self.bytes);
+                    loaded.err().map(|error| error.to_string())
+                }
+                Err(error) => Some(error.to_string()),
+            };
             self.loaded.push(LoadedRange { batch, rows, slab, failed });
         }
     }
@@ -96,7 +122,7 @@ impl<'c> Loader<'c> {
             let slab = self.slab_of(piece)?;
             let indexes = self.slabs[slab].indexes(piece.range());
             if ascend_from(0, indexes) {
-                let entries = self.slabs[slab].entries(piece.range());
+                let entries = self.slabs[slab].entries(piece.range(), &self.bytes);
                 self.check_kinds(entries, piece)?;
                 self.check_first(entries)?;
                 return Ok(entries);
@@ -112,7 +138,7 @@ impl<'c> Loader<'c> {
         let mut parts: Vec<(u32, &Piece)> = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let slab = &self.slabs[self.slab_of(piece)?];
-            self.check_kinds(slab.entries(piece.range()), piece)?;
+            self.check_kinds(slab.entries(piece.range(), &self.bytes), piece)?;
             parts.push((slab.indexes(piece.range())[0], piece));
         }
         parts.sort_unstable();
@@ -123,7 +149,7 @@ impl<'c> Loader<'c> {
                 self.gather_rows(pieces)?;
                 break;
             }
-            self.scattered.extend(slab.entries(piece.range()));
+            self.scattered.extend(slab.entries(piece.range(), &self.bytes));
         }
         self.check_first(self.scattered.view())
     }
@@ -152,7 +178,7 @@ impl<'c> Loader<'c> {
                 return Err(format!("entries {at} to {} are missing", index - 1));
             }
             let slab = self.slab_of(&pieces[*piece])?;
-            self.scattered.extend(self.slabs[slab].entries(*row..*row + 1));
+            self.scattered.extend(self.slabs[slab].entries(*row..*row + 1, &self.bytes));
         }
         Ok(())
     }
@@ -205,7 +231,41 @@ fn ascend_from(first: u32, indexes: &[u32]) -> bool {
     indexes.iter().zip(first..).fold(true, |ascend, (index, at)| ascend & (*index == at))
 }
 
+/// Batches that lie close behind each other in a file and are read in one go, beginning with this one of those wanted.
+struct Run {
+    first: usize,
+    /// `None` for a batch that is read piecemeal.
+    extent: Option<Range<u64>>,
+}
+
+/// What lies between two batches and is read along: a call costs as much as copying so many bytes.
+const BETWEEN: u64 = 4 << 10;
+const LONGEST_RUN: u64 = 256 << 10;
+
 impl Corpus {
+    fn runs(&self, wanted: &[(u32, Range<u32>)]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut last_file = None;
+        for (first, (batch, _)) in wanted.iter().enumerate() {
+            let file = self.batches[*batch as usize].0;
+            let (segment, number) = self.segment(*batch);
+            let extent = segment.extent(number);
+            let before = runs.last_mut().and_then(|run| run.extent.as_mut()).filter(|_| last_file == Some(file));
+            last_file = Some(file);
+            match (before, &extent) {
+                (Some(before), Some(own))
+                    if own.start >= before.start
+                        && own.start <= before.end + BETWEEN
+                        && own.end.max(before.end) - before.start <= LONGEST_RUN =>
+                {
+                    before.end = before.end.max(own.end);
+                }
+                _ => runs.push(Run { first, extent }),
+            }
+        }
+        runs
+    }
+
     fn segment(&self, batch: u32) -> (&Segment, usize) {
         let (file, batch) = self.batches[batch as usize];
         (&self.files[file as usize].segment, batch as usize)

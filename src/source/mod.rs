@@ -11,10 +11,14 @@ mod input;
 mod journals;
 mod json;
 mod loader;
+mod plain_row;
+mod problem;
 pub mod readable;
+mod rows;
 
 pub use corpus::{Corpus, Task, open};
 pub use ids::Ids;
-pub use input::{Input, Lost, Problem, SourceError, Spooled};
+pub use input::{Input, Spooled};
 pub use journals::Journals;
 pub use loader::{INCOMPLETE, Loaded, Loader};
+pub use problem::{Lost, Problem, SourceError};

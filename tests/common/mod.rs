@@ -1,6 +1,8 @@
 //! What the tests of hard input share: running the binary, and journals made by hand.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod many;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 use rehearsal::candidate::{Endpoint, Invoke, Transport};
 use rehearsal::journal::{CommandKind, EntryKind};
@@ -40,14 +43,24 @@ pub fn provision(sdk: &str, arguments: &[&str]) -> Provisioned {
 /// Where variants are served.
 pub enum Candidate {
     /// By a program of its own: each under its name.
-    Program { child: Child, url: String, log: PathBuf, _folder: tempfile::TempDir },
+    Program { child: Child, port: u16, reached: Reached, log: PathBuf, _folder: tempfile::TempDir },
     /// By this process: each at an address of its own.
     InProcess,
 }
 
+/// How a program's variants are spoken to.
+#[derive(Clone, Copy)]
+pub enum Reached {
+    ByUrl,
+    /// Through the API that invokes Lambda functions.
+    ByArn,
+}
+
+const REGION: &str = "eu-central-1";
+
 impl Candidate {
     /// Starts what serves all variants of an SDK; `arguments` go to serve.sh behind the port.
-    pub fn start(sdk: &str, arguments: &[&str]) -> Self {
+    pub fn start(sdk: &str, arguments: &[&str], reached: Reached) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("closures");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -67,23 +80,37 @@ impl Candidate {
             assert!(Instant::now() < deadline, "{sdk}: the candidate does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self::Program { child, url: format!("http://127.0.0.1:{port}"), log, _folder: folder }
+        Self::Program { child, port, reached, log, _folder: folder }
     }
 
-    fn url(&self, variant: &str) -> String {
+    /// Its URL or ARN.
+    fn name(&self, variant: &str) -> String {
         match self {
-            Self::Program { url, .. } => format!("{url}/{variant}"),
+            Self::Program { port, reached: Reached::ByUrl, .. } => format!("http://127.0.0.1:{port}/{variant}"),
+            Self::Program { reached: Reached::ByArn, .. } => {
+                format!("arn:aws:lambda:{REGION}:123456789012:function:{}:1", variant.replace('+', "_and_"))
+            }
             Self::InProcess => in_process::serve(variant),
         }
     }
 
+    fn rehearse(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+        command.stdin(Stdio::null());
+        if let Self::Program { port, reached: Reached::ByArn, .. } = self {
+            command.env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{port}"));
+            command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
+        }
+        command
+    }
+
     /// Checks fixtures on a variant; results by invocation id.
     pub fn check(&self, variant: &str, fixtures: &[&Fixture]) -> BTreeMap<String, Value> {
-        let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        let output = self
+            .rehearse()
             .arg("check")
             .args(fixtures.iter().map(|fixture| &fixture.recorded))
-            .args(["--against", &self.url(variant), "--format", "jsonl", "--concurrency", "4"])
-            .stdin(Stdio::null())
+            .args(["--against", &self.name(variant), "--format", "jsonl", "--concurrency", "4"])
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -98,12 +125,12 @@ impl Candidate {
 
     /// The whole report on a variant, with these flags.
     pub fn report(&self, variant: &str, fixtures: &[&Fixture], flags: &[&str]) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        let output = self
+            .rehearse()
             .arg("check")
             .args(fixtures.iter().map(|fixture| &fixture.recorded))
-            .args(["--against", &self.url(variant), "--format", "json"])
+            .args(["--against", &self.name(variant), "--format", "json"])
             .args(flags)
-            .stdin(Stdio::null())
             .output()
             .unwrap();
         serde_json::from_slice(&output.stdout).unwrap()
@@ -123,10 +150,13 @@ impl Candidate {
         let mut body = Vec::new();
         put_frame(&mut body, MessageType::START, &start.encode_to_vec());
         put_frame(&mut body, MessageType::of(EntryKind::Command(CommandKind::Input)), &input);
+        let invoke = Invoke { id: id.as_str(), service: &service, handler: &handler, version: 6 };
+        if let Self::Program { port, reached: Reached::ByArn, .. } = self {
+            return invoke_function(*port, &invoke, &body);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let endpoint = Endpoint::new(&self.url("base"), Transport::default()).unwrap();
-            let invoke = Invoke { id: id.as_str(), service: &service, handler: &handler, version: 6 };
+            let endpoint = Endpoint::new(&self.name("base"), Transport::default()).unwrap();
             endpoint.attempt(&invoke, body.into(), Listen::ForCommands).await.unwrap();
         });
     }
@@ -138,6 +168,30 @@ impl Candidate {
             Self::InProcess => in_process::closures(),
         }
     }
+}
+
+/// Calls the base's function by hand, as Restate does.
+fn invoke_function(port: u16, invoke: &Invoke<'_>, body: &[u8]) {
+    let headers: BTreeMap<String, String> = (invoke.headers().unwrap().iter())
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    let event = serde_json::json!({
+        "path": invoke.path(), "httpMethod": "POST", "headers": headers, "body": STANDARD.encode(body), "isBase64Encoded": true,
+    });
+    let event = event.to_string();
+    let function = format!("arn%3Aaws%3Alambda%3A{REGION}%3A123456789012%3Afunction%3Abase");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\nhost: lambda\r\nconnection: close\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/{REGION}/lambda/aws4_request, Signature=none\r\n\
+         content-length: {}\r\n\r\n{event}",
+        event.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 impl Drop for Candidate {

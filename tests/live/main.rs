@@ -9,27 +9,27 @@ mod fixtures;
 mod in_process;
 mod table;
 
-use candidate::{Candidate, Provisioned};
+use candidate::{Candidate, Provisioned, Reached};
 use fixtures::Fixture;
 use table::Row;
 
 /// Provisions an SDK, starts its candidates and checks every fixture on them.
-fn suite(name: &str, sdk: &str, machine: &[&str], fixtures: &[Fixture], at_least: usize) {
+fn suite(sdk: &str, machine: &[&str], reached: Reached, fixtures: &[Fixture], at_least: usize) {
     if let Ok(only) = std::env::var("REHEARSE_LIVE")
         && !only.split(',').any(|only| only == sdk)
     {
-        eprintln!("skipped: {name} (REHEARSE_LIVE={only})");
+        eprintln!("skipped: {sdk} (REHEARSE_LIVE={only})");
         return;
     }
     match candidate::provision(sdk, machine) {
         Provisioned::Ready => {
             let mut arguments = vec!["base"];
             arguments.extend(machine);
-            check(name, &Candidate::start(sdk, &arguments), fixtures, at_least);
+            check(sdk, &Candidate::start(sdk, &arguments, reached), fixtures, at_least);
         }
         Provisioned::Missing(what) => {
-            assert!(std::env::var("CI").is_err(), "{name}: {what}");
-            eprintln!("skipped: {name}: {what}");
+            assert!(std::env::var("CI").is_err(), "{sdk}: {what}");
+            eprintln!("skipped: {sdk}: {what}");
         }
     }
 }
@@ -58,17 +58,31 @@ fn check(sdk: &str, candidate: &Candidate, fixtures: &[Fixture], at_least: usize
 
 #[test]
 fn typescript() {
-    suite("typescript", "typescript", &[], &fixtures::typescript(), 100);
+    suite("typescript", &[], Reached::ByUrl, &fixtures::typescript(), 100);
+}
+
+/// An older core.
+#[test]
+fn typescript_1_10() {
+    suite("typescript-1.10", &[], Reached::ByUrl, &fixtures::of_sdk("typescript-1.10", "truth.json"), 100);
+}
+
+/// The same deployments as Lambda functions: the handlers are the SDK's, the API in front of them is a stand-in, through
+/// which the real server recorded these journals.
+#[cfg(feature = "lambda")]
+#[test]
+fn lambda() {
+    suite("lambda", &[], Reached::ByArn, &fixtures::of_sdk("lambda", "truth.json"), 80);
 }
 
 #[test]
 fn python() {
-    suite("python", "python", &[], &fixtures::of_sdk("python", "truth.json"), 100);
+    suite("python", &[], Reached::ByUrl, &fixtures::of_sdk("python", "truth.json"), 100);
 }
 
 #[test]
 fn go() {
-    suite("go", "go", &[], &fixtures::of_sdk("go", "truth.json"), 100);
+    suite("go", &[], Reached::ByUrl, &fixtures::of_sdk("go", "truth.json"), 100);
 }
 
 #[test]
@@ -102,5 +116,5 @@ fn the_gate_can_go_red_on_a_live_candidate() {
 
 #[test]
 fn java() {
-    suite("java", "java", &["legacy"], &fixtures::of_sdk("java", "truth.json"), 90);
+    suite("java", &["legacy"], Reached::ByUrl, &fixtures::of_sdk("java", "truth.json"), 90);
 }

@@ -1,4 +1,4 @@
-//! SDK × variant with the results, committed as `docs/live.md`: `REHEARSE_LIVE_TABLE=write` writes it anew.
+//! SDK × variant with the results, committed in `docs/live`: `REHEARSE_LIVE_TABLE=write` writes it anew.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,8 @@ use crate::fixtures::Fixture;
 pub struct Row {
     sdk: String,
     variant: String,
-    expected: String,
+    said: String,
+    verdict: String,
     agrees: bool,
 }
 
@@ -18,7 +19,8 @@ impl Row {
         Self {
             sdk: fixture.truth.sdk.clone(),
             variant: fixture.truth.variant.clone(),
-            expected: fixture.expected().to_owned(),
+            said: fixture.said(),
+            verdict: fixture.expected().to_owned(),
             agrees,
         }
     }
@@ -45,22 +47,22 @@ fn table(sdk: &str, rows: &[Row]) -> String {
     let mut versions: Vec<&str> = rows.iter().map(|row| row.sdk.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
-    let mut variants: BTreeMap<&str, BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
+    let mut variants: BTreeMap<&str, BTreeMap<(&str, &str), (usize, usize)>> = BTreeMap::new();
     for row in rows {
-        let (agree, all) = variants.entry(&row.variant).or_default().entry(&row.expected).or_default();
+        let (agree, all) = variants.entry(&row.variant).or_default().entry((&row.said, &row.verdict)).or_default();
         *agree += usize::from(row.agrees);
         *all += 1;
     }
     let agree = rows.iter().filter(|row| row.agrees).count();
     let mut table = format!(
         "# {sdk}\n\nWritten by `tests/live`. Journals recorded by {} on a real server, checked on each variant: verdict, first rule \
-         and index agree with the server in {agree} of {}; no closure ran.\n\n| variant | the server says | we agree |\n|---|---|---|\n",
+         and index are right in {agree} of {}; no closure ran.\n\n| variant | the server says | right is | found |\n|---|---|---|---|\n",
         versions.join(", "),
         rows.len()
     );
     for (variant, outcomes) in variants {
-        for (outcome, (agree, all)) in outcomes {
-            let _ = writeln!(table, "| `{variant}` | {outcome} | {agree} of {all} |");
+        for ((said, verdict), (agree, all)) in outcomes {
+            let _ = writeln!(table, "| `{variant}` | {said} | {verdict} | {agree} of {all} |");
         }
     }
     table

@@ -1,55 +1,46 @@
-//! A group of invocations with one cause: the two journals of one of them beside each other, and what differs.
+//! A group of invocations with one cause, and one of them in full; the script puts the others in its place.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
+use super::invocation;
 use super::text::Text;
 use crate::render::words;
-use crate::report::{Group, Invocation, Verdict};
-use crate::rules::{self, Cause, Change, Finding, Mark, Rule, TimelineRow, TimelineStep};
+use crate::report::{Group, Verdict};
+use crate::rules::Finding;
 use crate::source::Ids;
 
-/// Findings of one invocation that are shown.
-const FINDINGS: usize = 8;
-
-/// Changes of one finding that are shown.
-const CHANGES: usize = 20;
-
-/// With everything.
-pub fn full(group: &Group, ids: &Ids) -> Markup {
-    let example = &group.example;
-    let errors: Vec<&Finding> = example.errors().collect();
-    let handler = words::handler_of(&example.info);
-    let rules: Vec<&str> = errors.iter().map(|finding| finding.rule).collect();
-    html! {
-        article .cause.(class(group)) id=(anchor(&group.id)) data-verdict=(verdict(group)) data-rules=(rules.join(" "))
-            data-handler=(handler) tabindex="-1" {
-            (heading(group, &errors, &handler))
-            p .who {
-                @if let Some(target) = example.info.target() { code { (Text(&target)) } " " }
-                code .id { (Text(ids.id(example.order).as_str())) }
-                @if let Some(deployment) = &example.info.deployment { " on " code { (Text(deployment)) } }
-            }
-            @if let Some(reason) = &example.reason { p { (Text(reason)) } }
-            @if group.excused { p .excuse { "Excused: " (Text(&words::excuses(example))) } }
-            @if !example.timeline.is_empty() { (timeline(example)) }
-            @for (at, finding) in errors.iter().take(FINDINGS).enumerate() { (one_finding(finding, example, at > 0)) }
-            @if errors.len() > FINDINGS { p { "And " (errors.len() - FINDINGS) " findings more." } }
-            (others(group, ids))
-        }
-    }
+/// How much of a group is written into the page itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Full,
+    /// By name.
+    Brief,
 }
 
-/// By name.
-pub fn brief(group: &Group, ids: &Ids) -> Markup {
+/// `handler` is the number by which the filters know the group's handler.
+pub fn cause(group: &Group, handler: usize, shown: Shown, ids: &Ids) -> Markup {
     let errors: Vec<&Finding> = group.example.errors().collect();
-    let handler = words::handler_of(&group.example.info);
     let rules: Vec<&str> = errors.iter().map(|finding| finding.rule).collect();
     html! {
         article .cause.(class(group)) id=(anchor(&group.id)) data-verdict=(verdict(group)) data-rules=(rules.join(" "))
-            data-handler=(handler) tabindex="-1" {
-            (heading(group, &errors, &handler))
-            p { code .id { (Text(ids.id(group.example.order).as_str())) } " (not shown in full: there are too many causes)" }
+            data-handler=(handler) data-count=(group.count) tabindex="-1" {
+            h3 {
+                span .badge.(class(group)) { (verdict(group)) } " "
+                @if let Some(first) = errors.first() { (first.rule) " in " }
+                code { (Text(&words::handler_of(&group.example.info))) }
+                span .count { (words::count(group.count, "invocation")) }
+            }
+            p .steps hidden {
+                button type="button" .previous { "← previous" } " " span .place {} " "
+                button type="button" .next { "next →" }
+            }
+            @match shown {
+                Shown::Full => div .invocation { (invocation::full(&group.example, ids)) },
+                Shown::Brief => div .invocation.brief {
+                    p { code { (Text(ids.id(group.example.order).as_str())) } " (not shown in full: there are too many causes)" }
+                },
+            }
+            @if shown == Shown::Full { (others(group, ids)) }
         }
     }
 }
@@ -70,134 +61,7 @@ fn class(group: &Group) -> &'static str {
     }
 }
 
-fn heading(group: &Group, errors: &[&Finding], handler: &str) -> Markup {
-    html! {
-        h3 {
-            span .badge.(class(group)) { (verdict(group)) } " "
-            @if let Some(first) = errors.first() { (first.rule) " in " }
-            code { (Text(handler)) }
-            span .count { (words::count(group.count, "invocation")) }
-        }
-    }
-}
-
-fn timeline(example: &Invocation) -> Markup {
-    html! {
-        div .scroll {
-            table .timeline {
-                caption .hidden { "Recorded and replayed commands beside each other" }
-                thead { tr {
-                    th scope="col" .index { "#" } th scope="col" { "Recorded" }
-                    th scope="col" .mark { span .hidden { "How they compare" } }
-                    th scope="col" { "Replayed" } th scope="col" .index { "#" }
-                } }
-                tbody { @for row in &example.timeline { (line(row)) } }
-            }
-        }
-    }
-}
-
-fn line(row: &TimelineRow) -> Markup {
-    let (class, sign, words) = match row.mark {
-        Mark::Folded(count) => {
-            return html! { tr .folded { td colspan="5" { "… " (words::count(count as u64, "line")) " left out …" } } };
-        }
-        Mark::Agrees => ("agrees", "", ""),
-        Mark::Changed => ("changed", "≠", "changed"),
-        Mark::Replaced => ("replaced", "⇄", "replaced"),
-        Mark::Added => ("added", "+", "added"),
-        Mark::Removed => ("removed", "−", "removed"),
-        Mark::Moved => ("moved", "↕", "moved"),
-        Mark::ReturnedEarly => ("removed", "⊣", "returned early"),
-        Mark::Awaited => ("added", "…", "awaits"),
-        Mark::Beyond => ("beyond", "", "beyond the frontier"),
-    };
-    let index = |step: &Option<TimelineStep>| step.as_ref().and_then(|step| step.index);
-    let side = |step: &Option<TimelineStep>| {
-        html! { @if let Some(step) = step { code { (Text(&step.text)) } } @else { span .none { "—" } } }
-    };
-    html! {
-        tr .(class) {
-            td .index { @if let Some(index) = index(&row.recorded) { (index) } }
-            td .recorded { (side(&row.recorded)) }
-            td .mark { @if !sign.is_empty() { span aria-hidden="true" { (sign) } " " } (words) }
-            td .replayed { (side(&row.replayed)) }
-            td .index { @if let Some(index) = index(&row.replayed) { (index) } }
-        }
-    }
-}
-
-fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Markup {
-    let cause = match finding.cause {
-        Cause::CodeChange => Some("The code changed: two replays of the candidate agree."),
-        Cause::NonDeterminism => Some("The candidate is not deterministic: two of its replays differ."),
-        Cause::Unknown => None,
-    };
-    let rule = rules::find(finding.rule);
-    html! {
-        div .finding {
-            h4 {
-                @if later { "Then " }
-                (finding.rule) " at command " (finding.command_index) " of " (invocation.commands)
-                " " span .level { (finding.level.name()) } " " code .fingerprint { (finding.fingerprint) }
-            }
-            @if let Some(excuse) = &finding.excuse { p .excuse { (Text(&words::excuse(excuse))) } }
-            @if !finding.changes.is_empty() { (changes(&finding.changes)) }
-            @for hint in &finding.hints { p .hint { "Hint: " (Text(hint)) } }
-            @if let (Some(cause), false) = (cause, later) { p { (cause) } }
-            @if let (Some(rule), false) = (rule, later) { (advice(rule)) }
-        }
-    }
-}
-
-fn advice(rule: &Rule) -> Markup {
-    html! {
-        details { summary { "What to do: " (rule.advice()) "." } pre .page { (rule.page()) } }
-    }
-}
-
-fn changes(changes: &[Change]) -> Markup {
-    html! {
-        div .scroll {
-            table .changes {
-                thead { tr { th scope="col" { "Where" } th scope="col" { "Recorded" } th scope="col" { "Replayed" } } }
-                tbody {
-                    @for change in changes.iter().take(CHANGES) {
-                        tr {
-                            th scope="row" { code { (Text(&change.path)) } }
-                            td .removed { (value(change.recorded.as_ref())) }
-                            td .added { (value(change.replayed.as_ref())) }
-                        }
-                        @if let Some(lines) = &change.lines { tr { td colspan="3" { (diff(lines)) } } }
-                    }
-                }
-            }
-        }
-        @if changes.len() > CHANGES { p { "And " (changes.len() - CHANGES) " more places." } }
-    }
-}
-
-fn value(value: Option<&Value>) -> Markup {
-    html! {
-        @match value {
-            None => span .none { "(absent)" },
-            Some(value) => code { (Text(&value.to_string())) },
-        }
-    }
-}
-
-/// A text of several lines, by line.
-fn diff(lines: &str) -> Markup {
-    html! {
-        pre .diff {
-            @for line in lines.lines() {
-                @let class = match line.as_bytes().first() { Some(b'+') => "added", Some(b'-') => "removed", _ => "agrees" };
-                span .(class) { (Text(line)) } "\n"
-            }
-        }
-    }
-}
-
+/// Where the script does not run, they are named at least.
 fn others(group: &Group, ids: &Ids) -> Markup {
     let rest = group.count - 1 - group.others.len() as u64;
     html! {
@@ -206,7 +70,7 @@ fn others(group: &Group, ids: &Ids) -> Markup {
                 summary { (words::count(group.count - 1, "invocation")) " more like it" }
                 ul {
                     @for (order, target) in &group.others {
-                        li { @if let Some(target) = target { code { (Text(target)) } " " } code .id { (Text(ids.id(*order).as_str())) } }
+                        li { @if let Some(target) = target { code { (Text(target)) } " " } code { (Text(ids.id(*order).as_str())) } }
                     }
                     @if rest > 0 { li { "and " (rest) " others, in the " a href="#invocations" { "list of invocations" } } }
                 }

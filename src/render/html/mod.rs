@@ -4,45 +4,68 @@
 //! content security policy names the one style and the one script by their hashes, so nothing else would run even so.
 
 mod cause;
+mod details;
+mod invocation;
+mod room;
+mod sections;
 mod table;
 mod text;
 
 use std::io::{self, Write};
 
+use cause::{Shown, cause};
+use details::Details;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use table::Row;
+use room::Room;
+use table::{Handlers, Rows};
 use text::Text;
 
 use super::{Render, human, words};
 use crate::gate::Outcome;
-use crate::policy::AcceptanceState;
-use crate::report::{Invocation, Report};
+use crate::report::{Invocation, Report, Verdict};
 use crate::source::Ids;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Of `style.css` and `script.js`; a test tells what they have to be.
-const STYLE_HASH: &str = "sha256-wujQkVBg4tk9O8MilI9B/1M0MsRMaFsz4ODeqQF6TFc=";
-const SCRIPT_HASH: &str = "sha256-tLPH1dbMHOWdm1tAy8o7qqWj6u++WUMJ3HAXn0vc4ZM=";
+const STYLE_HASH: &str = "sha256-IEVN05D5lOP8bxc5RaXIMvSBYJrtHU9vjLJuo1L6TTE=";
+const SCRIPT_HASH: &str = "sha256-gnkaZh8/TJo3f+BQoT0Nlxwfwyi4L6/9o0PodYKrvmE=";
 
-/// Causes are shown in full up to here, and by name from here on.
-const MOST_BYTES_OF_CAUSES: usize = 4 << 20;
+/// What the parts of the page may take: 8 MiB in all, whatever the journals.
+const CAUSES: Room = Room::of(1 << 20);
+const DETAILS: Room = Room::of(3 << 20);
+const ROWS: Room = Room::of(3 << 20);
+const LISTS: Room = Room::of(256 << 10);
 
-/// Collects a line an invocation.
-#[derive(Debug, Default)]
+/// Collects a line an invocation, and in full what is not compatible.
+#[derive(Debug)]
 pub struct Html {
-    rows: Vec<Row>,
+    rows: Rows,
+    details: Details,
+}
+
+impl Default for Html {
+    fn default() -> Self {
+        Self { rows: Rows::default(), details: Details::new(DETAILS) }
+    }
 }
 
 impl Render for Html {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
-        self.rows.push(Row::of(invocation, ids));
+        let page = match invocation.verdict {
+            Verdict::Compatible => None,
+            Verdict::Mismatch | Verdict::Failed | Verdict::Inconclusive => {
+                self.details.add(&invocation::full(invocation, ids).into_string())
+            }
+        };
+        self.rows.add(invocation, page, ids);
         Ok(())
     }
 
     fn finish(&mut self, report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
-        self.rows.sort_by_key(|row| row.rank);
+        self.rows.sort();
+        let handlers = self.rows.handlers();
         let policy = format!(
             "default-src 'none'; style-src '{STYLE_HASH}'; script-src '{SCRIPT_HASH}'; base-uri 'none'; \
              form-action 'none'"
@@ -64,12 +87,15 @@ impl Render for Html {
             a .skip href="#causes" { "Skip to the causes" }
             (header(report))
             (PreEscaped("<main>"))
-            (table::filters(report, &self.rows))
+            (table::filters(report, &self.rows, &handlers, LISTS))
         };
         out.write_all(head.into_string().as_bytes())?;
-        write_causes(report, ids, out)?;
-        out.write_all(html! { (policy_section(report)) (coverage(report)) }.into_string().as_bytes())?;
-        table::write(&self.rows, out)?;
+        write_causes(report, &handlers, ids, out)?;
+        out.write_all(
+            html! { (sections::policy(report, LISTS)) (sections::coverage(report, LISTS)) }.into_string().as_bytes(),
+        )?;
+        table::write(&self.rows, &handlers, report, ROWS, out)?;
+        self.details.write(out)?;
         let foot = html! {
             (PreEscaped("</main>"))
             footer {
@@ -122,7 +148,7 @@ fn header(report: &Report) -> Markup {
     }
 }
 
-fn write_causes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
+fn write_causes(report: &Report, handlers: &Handlers<'_>, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     let groups = report.groups();
     let heading = html! {
         (PreEscaped("<section id=\"causes\" aria-labelledby=\"causes-heading\">"))
@@ -130,14 +156,21 @@ fn write_causes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<(
         @if groups.is_empty() { p { "None: everything that was checked replays." } }
     };
     out.write_all(heading.into_string().as_bytes())?;
-    let mut written = 0;
+    let (mut full, mut brief) = (CAUSES, LISTS);
+    let mut left_out = 0;
     for group in groups {
-        let shown = if written < MOST_BYTES_OF_CAUSES { cause::full(group, ids) } else { cause::brief(group, ids) };
-        let shown = shown.into_string();
-        written += shown.len();
-        out.write_all(shown.as_bytes())?;
+        let handler = handlers.number(&words::handler_of(&group.example.info));
+        let written = [(Shown::Full, &mut full), (Shown::Brief, &mut brief)].into_iter().find_map(|(shown, room)| {
+            let text = if room.is_full() { None } else { Some(cause(group, handler, shown, ids).into_string()) };
+            text.filter(|text| room.take_if_it_fits(text.len()))
+        });
+        match written {
+            Some(text) => out.write_all(text.as_bytes())?,
+            None => left_out += 1,
+        }
     }
     let notes = html! {
+        @if left_out > 0 { p { "And " (words::count(left_out, "cause")) " more; --format json has them all." } }
         @if !report.notes.is_empty() {
             h3 { "Notes" }
             p { "Replay does not mind these." }
@@ -153,76 +186,6 @@ fn write_causes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<(
         (PreEscaped("</section>"))
     };
     out.write_all(notes.into_string().as_bytes())
-}
-
-fn policy_section(report: &Report) -> Markup {
-    html! {
-        @if !report.acceptances.is_empty() {
-            section aria-labelledby="policy-heading" {
-                h2 #policy-heading { "Accepted findings" }
-                div .scroll {
-                    table {
-                        thead { tr {
-                            th scope="col" { "Fingerprint" } th scope="col" { "State" } th scope="col" { "Author" }
-                            th scope="col" { "Reason" } th scope="col" { "Until" }
-                        } }
-                        tbody {
-                            @for (acceptance, state) in &report.acceptances {
-                                tr {
-                                    td { code { (Text(&acceptance.fingerprint)) } }
-                                    td { @match state {
-                                        AcceptanceState::Used { by } => { "lets " (words::count(*by, "finding")) " pass" }
-                                        AcceptanceState::Unused => span .badge.unsure { "unused" },
-                                        AcceptanceState::Expired { .. } => span .badge.bad { "expired" },
-                                    } }
-                                    td { (Text(&acceptance.author)) }
-                                    td { (Text(&acceptance.reason)) }
-                                    td { @if let Some(day) = acceptance.expires { (day) } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn coverage(report: &Report) -> Markup {
-    let not_covered: Vec<_> = report.not_covered().collect();
-    html! {
-        section aria-labelledby="coverage-heading" {
-            h2 #coverage-heading { "Coverage" }
-            @if report.coverage.is_empty() { p { "Nothing was covered." } } @else {
-                div .scroll {
-                    table {
-                        thead { tr {
-                            th scope="col" { "Handler" } th scope="col" .number { "Journals" }
-                            th scope="col" .number { "Reached the frontier" } th scope="col" .number { "Distinct paths" }
-                        } }
-                        tbody {
-                            @for (name, covered) in &report.coverage {
-                                tr {
-                                    td { code { (Text(&words::handler(name))) } }
-                                    td .number { (human::number_u64(covered.journals)) }
-                                    td .number { (human::number_u64(covered.reached)) }
-                                    td .number { (human::number_u64(covered.paths() as u64)) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            @if !not_covered.is_empty() {
-                p { strong { "Not covered: " }
-                    @for (at, (service, handler)) in not_covered.iter().enumerate() {
-                        @if at > 0 { ", " }
-                        code { (Text(&format!("{service}/{handler}"))) }
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

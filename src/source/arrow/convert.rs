@@ -1,7 +1,5 @@
 //! Batches of any other layout (compressed, views, dictionaries of binaries), through arrow-rs into rows.
 
-use std::io::Read;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -10,7 +8,8 @@ use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, DataType};
 
 use super::layout::INFO_COLUMNS;
-use super::segment::{ArrowError as Broken, Cut, Store, data_start, each_batch};
+use super::message::{ArrowError as Broken, Cut, data_start, each_batch};
+use super::store::{Store, StoreReader};
 use super::write::RowRef;
 use crate::journal::InvocationInfo;
 
@@ -37,8 +36,8 @@ pub fn convert(
     let malformed = |error: ArrowError| Broken::Malformed(error.to_string());
     let cut = check_batches(store)?;
     // A file is a stream behind its magic.
-    let at = At { store, at: data_start(store)? };
-    for batch in StreamReader::try_new(at, None).map_err(malformed)? {
+    let messages = StoreReader::new(store, data_start(store)?);
+    for batch in StreamReader::try_new(messages, None).map_err(malformed)? {
         let batch = batch.map_err(malformed)?;
         convert_batch(&batch, &mut sink).map_err(malformed)?;
     }
@@ -128,18 +127,4 @@ pub fn convert_batch(
 fn text_of(column: &Option<ArrayRef>, row: usize) -> Option<&str> {
     let column = column.as_ref().filter(|column| !column.is_null(row))?;
     Some(column.as_string::<i64>().value(row))
-}
-
-/// A store as a reader.
-struct At<'a> {
-    store: &'a Store,
-    at: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.store.read_into(self.at, buffer)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

@@ -198,6 +198,13 @@ pub struct ColumnSpans {
     pub data: Span,
 }
 
+impl ColumnSpans {
+    /// Where its last byte lies.
+    pub fn end(self) -> u32 {
+        (self.values.at + self.values.len).max(self.data.at + self.data.len)
+    }
+}
+
 /// Where one column lies in a batch, checked against the number of rows and the size of the body.
 pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> Option<ColumnSpans> {
     let buffers = batch.buffers()?;

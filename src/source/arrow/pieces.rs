@@ -1,11 +1,14 @@
-//! Which rows of one file belong to which journal: its ids, read through once.
+//! Which rows of one file belong to which journal: its ids, read through once. Ids in the batches themselves are looked
+//! at on the way through the file, those in dictionaries (which are few, of large batches) afterwards, in parallel.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::layout::{ColumnSpans, Layout};
-use super::segment::{ArrowError, Batch, Dictionary, NO_DICTIONARY, Scratch, Segment, Store, integer};
+use super::message::{ArrowError, Near};
+use super::segment::{Batch, Dictionary, NO_DICTIONARY, Segment, integer};
+use super::store::Scratch;
 use crate::journal::IdOrder;
 
 /// Consecutive rows of one journal in one batch. Most journals are one piece.
@@ -49,12 +52,59 @@ impl Pieces {
         })
     }
 
+    /// Makes room for what comes, by what came up to this place of a file of that size. Growing by doubling would hold
+    /// memory that is never used.
+    pub(super) fn expect(&mut self, size: u64, upto: u64) {
+        let found = self.pieces.len();
+        // A few say nothing yet.
+        if found > 4 * ENOUGH && self.pieces.capacity() - found < ENOUGH {
+            let left = size.saturating_sub(upto) as f64 / upto.max(1) as f64;
+            let expected = (found as f64 * left) as usize;
+            self.pieces.reserve_exact(expected + expected / 8 + ENOUGH);
+        }
+    }
+
+    /// Takes the pieces of a batch that has its ids in itself.
+    pub(super) fn take_batch(&mut self, near: Near<'_>, batch: &Batch, number: usize, width: u8, buffer: &mut Scratch) {
+        let before = self.pieces.len();
+        if let Err(error) = self.plain(near, batch, number, width, buffer) {
+            self.give_up(number, before, error.to_string());
+        }
+    }
+
+    fn plain(
+        &mut self,
+        near: Near<'_>,
+        batch: &Batch,
+        number: usize,
+        width: u8,
+        buffer: &mut Scratch,
+    ) -> Result<(), ArrowError> {
+        let mut before: Option<&[u8]> = None;
+        for (row, text) in texts(near, batch.body, batch.id, batch.rows, width, buffer)?.enumerate() {
+            let text = text?;
+            if before == Some(text) {
+                self.grow();
+            } else {
+                self.start_text(text, number, row);
+                before = Some(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the next row, which is of the journal of the row before or of another.
+    pub(super) fn start_text(&mut self, text: &[u8], batch: usize, row: usize) {
+        let id = self.id_of(text);
+        self.start(id, batch, row);
+    }
+
     fn start(&mut self, id: IdOrder, batch: usize, row: usize) {
         let batch = u32::try_from(batch).expect("fewer than 2^32 batches");
         self.pieces.push(Piece { id, batch, row: row as u32, rows: 1 });
     }
 
-    fn grow(&mut self) {
+    pub(super) fn grow(&mut self) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.rows += 1;
         }
@@ -88,12 +138,20 @@ pub struct BrokenBatch {
     pub reason: String,
 }
 
+/// Room for the pieces of one batch, mostly.
+const ENOUGH: usize = 256;
+
 /// So many groups of batches are read at a time: what is found in them is kept twice for a moment.
 const AT_A_TIME: usize = 64;
 
 impl Segment {
-    /// The pieces of all journals, batch by batch; a batch may have ids that can not be read.
-    pub fn pieces(&self) -> Pieces {
+    /// The pieces of all journals, batch by batch; a batch may have ids that can not be read. What was found on opening
+    /// is given away once.
+    pub fn pieces(&mut self) -> Pieces {
+        self.found.take().unwrap_or_else(|| self.read_pieces())
+    }
+
+    fn read_pieces(&self) -> Pieces {
         // Batches that share a dictionary are read together, so that it is read once.
         let mut groups: Vec<Range<usize>> = Vec::new();
         for at in 0..self.batches.len() {
@@ -117,11 +175,7 @@ impl Segment {
                 .collect();
             found.into_iter().for_each(|found| all.append(found));
             seen += some.len();
-            // What comes is much like what came: growing by doubling would hold memory that is never used.
-            let expected = all.pieces.len() * (groups.len() - seen) / seen;
-            if all.pieces.capacity() - all.pieces.len() < expected {
-                all.pieces.reserve_exact(expected + expected / 32);
-            }
+            all.expect(groups.len() as u64, seen as u64);
         }
         all
     }
@@ -135,25 +189,24 @@ impl Segment {
 
     fn pieces_of(&self, group: Range<usize>, buffer: &mut Scratch) -> Pieces {
         let mut pieces = Pieces::default();
-        buffer.clear();
-        let keyed = match self.columns.id.layout {
-            Layout::Bytes { .. } => None,
-            Layout::Dictionary { width, .. } => match self.dictionary_ids(group.start, buffer, &mut pieces) {
-                Ok(ids) => Some((width, ids)),
-                Err(error) => {
-                    group.for_each(|at| pieces.give_up(at, 0, error.to_string()));
-                    return pieces;
-                }
-            },
+        let ids = match self.columns.id.layout {
+            Layout::Dictionary { .. } => self.dictionary_ids(group.start, buffer, &mut pieces),
+            Layout::Bytes { .. } => Ok(Vec::new()),
             Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
+        };
+        let ids = match ids {
+            Ok(ids) => ids,
+            Err(error) => {
+                group.for_each(|at| pieces.give_up(at, 0, error.to_string()));
+                return pieces;
+            }
         };
         for at in group {
             let before = pieces.pieces.len();
-            buffer.clear();
-            let read = match (&keyed, self.columns.id.layout) {
-                (Some((width, ids)), _) => self.keyed(at, *width, ids, buffer, &mut pieces),
-                (None, Layout::Bytes { width }) => self.plain(at, width, buffer, &mut pieces),
-                (None, _) => unreachable!("a column without keys has bytes"),
+            let read = match self.columns.id.layout {
+                Layout::Dictionary { width, .. } => self.keyed(at, width, &ids, buffer, &mut pieces),
+                Layout::Bytes { width } => pieces.plain(Near::none(&self.store), &self.batches[at], at, width, buffer),
+                Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
             };
             if let Err(error) = read {
                 pieces.give_up(at, before, error.to_string());
@@ -174,25 +227,8 @@ impl Segment {
             .dictionaries
             .get(dictionary as usize)
             .ok_or_else(|| ArrowError::Malformed("a batch comes before its dictionary".to_owned()))?;
-        let texts = dictionary.read(&self.store, buffer)?;
-        texts.iter(buffer).map(|text| Ok(pieces.id_of(text?))).collect()
-    }
-
-    fn plain(&self, at: usize, width: u8, buffer: &mut Scratch, pieces: &mut Pieces) -> Result<(), ArrowError> {
-        let Batch { body, id, rows, .. } = self.batches[at];
-        let texts = Texts::read(&self.store, body, id, rows, width, buffer)?;
-        let mut before: Option<&[u8]> = None;
-        for (row, text) in texts.iter(buffer).enumerate() {
-            let text = text?;
-            if before == Some(text) {
-                pieces.grow();
-            } else {
-                let id = pieces.id_of(text);
-                pieces.start(id, at, row);
-                before = Some(text);
-            }
-        }
-        Ok(())
+        let texts = dictionary.read(Near::none(&self.store), buffer)?;
+        texts.map(|text| Ok(pieces.id_of(text?))).collect()
     }
 
     fn keyed(
@@ -205,6 +241,7 @@ impl Segment {
     ) -> Result<(), ArrowError> {
         let batch = &self.batches[at];
         let keys = batch.body + u64::from(batch.id.values.at);
+        buffer.clear();
         self.store.read(keys, batch.rows as usize * usize::from(width), buffer)?;
         let mut before = None;
         for (row, key) in buffer.chunks_exact(usize::from(width)).map(integer).enumerate() {
@@ -224,53 +261,47 @@ impl Segment {
 }
 
 impl Dictionary {
-    pub fn read(&self, store: &Store, buffer: &mut Scratch) -> Result<Texts, ArrowError> {
-        Texts::read(store, self.body, self.spans, self.rows, self.width, buffer)
+    pub fn read<'b>(
+        &self,
+        near: Near<'b>,
+        buffer: &'b mut Scratch,
+    ) -> Result<impl Iterator<Item = Result<&'b [u8], ArrowError>> + use<'b>, ArrowError> {
+        texts(near, self.body, self.spans, self.rows, self.width, buffer)
     }
 }
 
-/// A column of texts or binaries, read into a buffer: offsets, then data.
-pub(super) struct Texts {
-    rows: usize,
-    width: usize,
-    data: usize,
-}
-
-impl Texts {
-    pub fn read(
-        store: &Store,
-        body: u64,
-        spans: ColumnSpans,
-        rows: u32,
-        width: u8,
-        buffer: &mut Scratch,
-    ) -> Result<Self, ArrowError> {
-        let (rows, width) = (rows as usize, usize::from(width));
-        if rows == 0 {
-            return Ok(Self { rows: 0, width, data: 0 });
-        }
-        let offsets = (rows + 1) * width;
-        // The two lie next to each other but for padding: one read gets both.
-        let (from, to) = (spans.values.at, spans.data.at + spans.data.len);
-        let gap = spans.data.at.wrapping_sub(from) as usize;
-        if spans.data.at >= from && (offsets..offsets + 256).contains(&gap) {
-            store.read(body + u64::from(from), (to - from) as usize, buffer)?;
-            return Ok(Self { rows, width, data: gap });
-        }
-        store.read(body + u64::from(from), offsets, buffer)?;
-        store.read(body + u64::from(spans.data.at), spans.data.len as usize, buffer)?;
-        Ok(Self { rows, width, data: offsets })
-    }
-
-    pub fn iter<'b>(&self, buffer: &'b [u8]) -> impl Iterator<Item = Result<&'b [u8], ArrowError>> + 'b {
-        let (width, rows) = (self.width, self.rows);
-        let data = &buffer[self.data.min(buffer.len())..];
-        let mut from = if rows == 0 { 0 } else { integer(&buffer[..width]) };
-        (0..rows).map(move |row| {
-            let to = integer(&buffer[(row + 1) * width..(row + 2) * width]);
-            let text = data.get(from as usize..to as usize);
-            from = to;
-            text.ok_or_else(|| ArrowError::Malformed(format!("row {row} of a batch lies outside its column")))
-        })
-    }
+/// A column of texts or binaries, row by row.
+fn texts<'b>(
+    near: Near<'b>,
+    body: u64,
+    spans: ColumnSpans,
+    rows: u32,
+    width: u8,
+    buffer: &'b mut Scratch,
+) -> Result<impl Iterator<Item = Result<&'b [u8], ArrowError>> + use<'b>, ArrowError> {
+    let (rows, width) = (rows as usize, usize::from(width));
+    let offsets = if rows == 0 { 0 } else { (rows + 1) * width };
+    // The two lie next to each other but for padding, mostly: one read gets both.
+    let (from, to) = (spans.values.at, spans.end());
+    let gap = spans.data.at.wrapping_sub(from) as usize;
+    let together = spans.data.at >= from && (offsets..offsets + 256).contains(&gap);
+    let (bytes, data): (&[u8], usize) = if rows == 0 {
+        (&[], 0)
+    } else if together {
+        (near.read(body + u64::from(from), (to - from) as usize, buffer)?, gap)
+    } else {
+        near.read_both(
+            (body + u64::from(from), offsets),
+            (body + u64::from(spans.data.at), spans.data.len as usize),
+            buffer,
+        )?
+    };
+    let data_of = &bytes[data.min(bytes.len())..];
+    let mut from = if rows == 0 { 0 } else { integer(&bytes[..width]) };
+    Ok((0..rows).map(move |row| {
+        let to = integer(&bytes[(row + 1) * width..(row + 2) * width]);
+        let text = data_of.get(from as usize..to as usize);
+        from = to;
+        text.ok_or_else(|| ArrowError::Malformed(format!("row {row} of a batch lies outside its column")))
+    }))
 }

@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use super::kinds;
 use super::layout::{ColumnSpans, INFO_COLUMNS, Layout};
-use super::segment::{Batch, Scratch, Segment, info_count, integer};
+use super::segment::{Batch, Segment, info_count, integer};
+use super::store::Scratch;
 use crate::journal::{Entries, InvocationInfo};
 
-/// Reused from one reading to the next; holds one range of rows at a time.
+/// Reused from one reading to the next; holds one range of rows at a time. The bytes themselves lie in a buffer that
+/// slabs share, so that batches that lie next to each other are read in one go.
 #[derive(Debug, Default)]
 pub struct Slab {
-    bytes: Scratch,
     codes: Vec<u8>,
     indexes: Vec<u32>,
     ends: Vec<u32>,
@@ -22,9 +23,6 @@ pub struct Slab {
     /// Whether a row has an entry type that is not known.
     has_unknown: bool,
 }
-
-/// Bodies up to this size are read in one go.
-const WHOLE: u64 = 128 << 10;
 
 /// Rows that can not be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +35,19 @@ pub enum SlabError {
     TooLarge,
 }
 
-/// What has been read of a batch's body, by its places there.
-struct Body {
-    /// Where the one range that was read begins, if all of it was.
-    whole: Option<u32>,
+/// What has been read of a batch's body: what begins here in the file lies there in the buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Body {
+    read: Option<(u64, usize)>,
+}
+
+impl Body {
+    /// Nothing yet.
+    pub const UNREAD: Self = Self { read: None };
+
+    pub fn read(at: u64, place: usize) -> Self {
+        Self { read: Some((at, place)) }
+    }
 }
 
 impl Slab {
@@ -49,31 +56,37 @@ impl Slab {
     }
 
     /// Reads rows of a batch.
-    pub fn load(&mut self, segment: &Segment, batch: usize, rows: Range<u32>) -> Result<(), SlabError> {
+    pub fn load(
+        &mut self,
+        segment: &Segment,
+        batch: usize,
+        rows: Range<u32>,
+        body: Body,
+        bytes: &mut Scratch,
+    ) -> Result<(), SlabError> {
         let meta = &segment.batches[batch];
-        self.bytes.clear();
         self.rows = rows.clone();
-        let body = Body::read(segment, meta, &mut self.bytes)?;
-        self.load_indexes(segment, meta, &body, &rows)?;
-        self.load_codes(segment, meta, &body, &rows)?;
+        self.load_indexes(segment, meta, body, &rows, bytes)?;
+        self.load_codes(segment, meta, body, &rows, bytes)?;
         self.has_unknown = self.codes.iter().fold(false, |unknown, code| unknown | (*code == kinds::UNKNOWN));
-        self.load_raw(segment, meta, &body, &rows)?;
-        self.load_versions(segment, meta, &body, &rows)
+        self.load_raw(segment, meta, body, &rows, bytes)?;
+        self.load_versions(segment, meta, body, &rows, bytes)
     }
 
     fn load_versions(
         &mut self,
         segment: &Segment,
         meta: &Batch,
-        body: &Body,
+        body: Body,
         rows: &Range<u32>,
+        bytes: &mut Scratch,
     ) -> Result<(), SlabError> {
         self.has_old = false;
         let Some(Layout::Integers { width }) = segment.columns.version.map(|column| column.layout) else {
             return Ok(());
         };
-        let values = body.fixed(segment, meta, meta.version, width, rows, &mut self.bytes)?;
-        let values = &self.bytes[values];
+        let values = body.fixed(segment, meta, meta.version, width, rows, bytes)?;
+        let values = &bytes[values];
         self.has_old = if width == 4 {
             values.as_chunks::<4>().0.iter().fold(false, |old, word| old | (u32::from_le_bytes(*word) < 2))
         } else {
@@ -94,14 +107,15 @@ impl Slab {
         &mut self,
         segment: &Segment,
         meta: &Batch,
-        body: &Body,
+        body: Body,
         rows: &Range<u32>,
+        bytes: &mut Scratch,
     ) -> Result<(), SlabError> {
         self.indexes.clear();
         let Some(column) = segment.columns.index else { return Ok(()) };
         let Layout::Integers { width } = column.layout else { unreachable!("Columns::of checked") };
-        let values = body.fixed(segment, meta, meta.index, width, rows, &mut self.bytes)?;
-        let values = &self.bytes[values];
+        let values = body.fixed(segment, meta, meta.index, width, rows, bytes)?;
+        let values = &bytes[values];
         if width == 4 {
             self.indexes.extend(values.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)));
         } else {
@@ -111,17 +125,24 @@ impl Slab {
         Ok(())
     }
 
-    fn load_codes(&mut self, segment: &Segment, meta: &Batch, body: &Body, rows: &Range<u32>) -> Result<(), SlabError> {
+    fn load_codes(
+        &mut self,
+        segment: &Segment,
+        meta: &Batch,
+        body: Body,
+        rows: &Range<u32>,
+        bytes: &mut Scratch,
+    ) -> Result<(), SlabError> {
         self.codes.clear();
         let Some(column) = segment.columns.entry_type else { return Ok(()) };
         match column.layout {
             Layout::Dictionary { width, .. } => {
-                let keys = body.fixed(segment, meta, meta.entry_type, width, rows, &mut self.bytes)?;
+                let keys = body.fixed(segment, meta, meta.entry_type, width, rows, bytes)?;
                 let codes = segment.type_codes.get(meta.type_dictionary as usize).map_or(&[][..], Vec::as_slice);
                 let code = |key: u64| {
                     usize::try_from(key).ok().and_then(|key| codes.get(key)).copied().unwrap_or(kinds::UNKNOWN)
                 };
-                let keys = &self.bytes[keys];
+                let keys = &bytes[keys];
                 match width {
                     1 => self.codes.extend(keys.iter().map(|key| code(u64::from(*key)))),
                     2 => self.codes.extend(keys.as_chunks().0.iter().map(|key| code(u16::from_le_bytes(*key).into()))),
@@ -129,9 +150,9 @@ impl Slab {
                 }
             }
             Layout::Bytes { width } => {
-                let (offsets, data, base) = body.texts(segment, meta, meta.entry_type, width, rows, &mut self.bytes)?;
+                let (offsets, data, base) = body.texts(segment, meta, meta.entry_type, width, rows, bytes)?;
                 let width = usize::from(width);
-                let (offsets, data) = (&self.bytes[offsets], &self.bytes[data]);
+                let (offsets, data) = (&bytes[offsets], &bytes[data]);
                 let mut from = 0;
                 self.codes.reserve(rows.len());
                 for (row, offset) in offsets[width..].chunks_exact(width).enumerate() {
@@ -146,16 +167,23 @@ impl Slab {
         Ok(())
     }
 
-    fn load_raw(&mut self, segment: &Segment, meta: &Batch, body: &Body, rows: &Range<u32>) -> Result<(), SlabError> {
+    fn load_raw(
+        &mut self,
+        segment: &Segment,
+        meta: &Batch,
+        body: Body,
+        rows: &Range<u32>,
+        bytes: &mut Scratch,
+    ) -> Result<(), SlabError> {
         self.ends.clear();
         self.raw = 0..0;
         let Some(column) = segment.columns.raw else { return Ok(()) };
         let Layout::Bytes { width } = column.layout else { unreachable!("raw is binary, as Columns::of checked") };
-        let (offsets, data, base) = body.texts(segment, meta, meta.raw, width, rows, &mut self.bytes)?;
+        let (offsets, data, base) = body.texts(segment, meta, meta.raw, width, rows, bytes)?;
         if data.len() > u32::MAX as usize {
             return Err(SlabError::TooLarge);
         }
-        let offsets = &self.bytes[offsets][usize::from(width)..];
+        let offsets = &bytes[offsets][usize::from(width)..];
         if width == 8 {
             let words = offsets.as_chunks::<8>().0;
             self.ends.extend(words.iter().map(|word| u64::from_le_bytes(*word).wrapping_sub(base) as u32));
@@ -173,7 +201,7 @@ impl Slab {
     }
 
     /// The entries of some of the rows, as they stand.
-    pub fn entries(&self, rows: Range<u32>) -> Entries<'_> {
+    pub fn entries<'a>(&'a self, rows: Range<u32>, bytes: &'a [u8]) -> Entries<'a> {
         let (from, to) = self.local(&rows);
         let start = if from == 0 { 0 } else { self.ends[from - 1] };
         let end = if to == 0 { 0 } else { self.ends[to - 1] };
@@ -181,7 +209,7 @@ impl Slab {
             codes: &self.codes[from..to],
             ends: &self.ends[from..to],
             start,
-            raw: &self.bytes[self.raw.clone()][start as usize..end as usize],
+            raw: &bytes[self.raw.clone()][start as usize..end as usize],
         }
     }
 
@@ -196,22 +224,9 @@ impl Slab {
 }
 
 impl Body {
-    fn read(segment: &Segment, meta: &Batch, bytes: &mut Scratch) -> io::Result<Self> {
-        if meta.body_len > WHOLE {
-            return Ok(Self { whole: None });
-        }
-        // What lies before the columns of interest (the ids, as servers send them) is left out.
-        let columns = [meta.index, meta.entry_type, meta.raw, meta.version];
-        let starts = columns.iter().flat_map(|column| [column.values, column.data]).filter(|span| span.len > 0);
-        let from = starts.clone().map(|span| span.at).min().unwrap_or(0);
-        let to = starts.map(|span| span.at + span.len).max().unwrap_or(0);
-        segment.store.read(meta.body + u64::from(from), (to - from) as usize, bytes)?;
-        Ok(Self { whole: Some(from) })
-    }
-
     /// Some bytes of the body: where they are among `bytes`.
     fn range(
-        &self,
+        self,
         segment: &Segment,
         meta: &Batch,
         at: u64,
@@ -222,8 +237,8 @@ impl Body {
             // Nothing may lie anywhere.
             return Ok(0..0);
         }
-        if let Some(from) = self.whole {
-            let start = at as usize - from as usize;
+        if let Some((from, place)) = self.read {
+            let start = place + (meta.body + at - from) as usize;
             return Ok(start..start + len);
         }
         let start = bytes.len();
@@ -232,7 +247,7 @@ impl Body {
     }
 
     fn fixed(
-        &self,
+        self,
         segment: &Segment,
         meta: &Batch,
         column: ColumnSpans,
@@ -247,7 +262,7 @@ impl Body {
 
     /// Offsets (one more than rows), data, and the offset at which that data begins.
     fn texts(
-        &self,
+        self,
         segment: &Segment,
         meta: &Batch,
         column: ColumnSpans,
@@ -267,7 +282,29 @@ impl Body {
     }
 }
 
+/// Bodies up to this size are read whole.
+const WHOLE: u64 = 128 << 10;
+
 impl Segment {
+    /// Where in the file the columns of interest of a batch lie, if they are to be read in one go. What lies before them
+    /// (the ids, as servers send them) is left out.
+    pub fn extent(&self, batch: usize) -> Option<Range<u64>> {
+        let meta = &self.batches[batch];
+        if meta.body_len > WHOLE {
+            return None;
+        }
+        let columns = [meta.index, meta.entry_type, meta.raw, meta.version];
+        let starts = columns.iter().flat_map(|column| [column.values, column.data]).filter(|span| span.len > 0);
+        let from = starts.clone().map(|span| span.at).min().unwrap_or(0);
+        let to = starts.map(|span| span.at + span.len).max().unwrap_or(0);
+        Some(meta.body + u64::from(from)..meta.body + u64::from(to))
+    }
+
+    /// Appends what lies there to a buffer.
+    pub fn read(&self, extent: &Range<u64>, bytes: &mut Scratch) -> io::Result<()> {
+        self.store.read(extent.start, (extent.end - extent.start) as usize, bytes)
+    }
+
     /// The journal format of a row, where there is such a column.
     pub fn version(&self, batch: usize, row: u32) -> io::Result<Option<u64>> {
         let Some(Layout::Integers { width }) = self.columns.version.map(|column| column.layout) else {
@@ -305,7 +342,7 @@ impl Segment {
     fn text(&self, batch: usize, column: ColumnSpans, width: u8, row: u32) -> Result<String, SlabError> {
         let meta = &self.batches[batch];
         let mut bytes = Scratch::default();
-        let body = Body { whole: None };
+        let body = Body::UNREAD;
         let (_, data, _) = body.texts(self, meta, column, width, &(row..row + 1), &mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes[data]).into_owned())
     }

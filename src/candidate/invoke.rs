@@ -1,0 +1,51 @@
+//! One attempt at an invocation as a request, whatever carries it.
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::http::HttpError;
+
+/// Whom an attempt is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Invoke<'a> {
+    pub id: &'a str,
+    pub service: &'a str,
+    pub handler: &'a str,
+    pub version: u32,
+}
+
+impl Invoke<'_> {
+    pub fn path(&self) -> String {
+        format!("/invoke/{}/{}", segment(self.service), segment(self.handler))
+    }
+
+    pub fn headers(&self) -> Result<HeaderMap, HttpError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, header(&self.content_type())?);
+        headers.insert(ACCEPT, header(&self.content_type())?);
+        headers.insert("x-restate-invocation-id", header(self.id)?);
+        Ok(headers)
+    }
+
+    /// What is answered in another content type is not of the protocol, or of another version of it.
+    pub fn check_content_type(&self, answered: &HeaderMap) -> Result<(), HttpError> {
+        let answered = answered.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        if answered == self.content_type().as_bytes() {
+            return Ok(());
+        }
+        Err(HttpError::ContentType(String::from_utf8_lossy(answered).into_owned()))
+    }
+
+    fn content_type(&self) -> String {
+        format!("application/vnd.restate.invocation.v{}", self.version)
+    }
+}
+
+pub(super) fn header(text: &str) -> Result<HeaderValue, HttpError> {
+    HeaderValue::from_str(text).map_err(|error| HttpError::Connection(error.to_string()))
+}
+
+/// A name as a segment of a path: names out of journals are not to lead elsewhere. (`Url::path_segments_mut` would drop
+/// line ends.)
+pub(crate) fn segment(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}

@@ -1,0 +1,70 @@
+use super::*;
+use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+
+/// Input, a state write of `value`, and a sleep until `time`.
+fn journal(value: u8, time: u8, out: &mut EntryBuffer) {
+    out.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+    let set = [0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, value];
+    out.push(EntryKind::Command(CommandKind::SetState), &set);
+    out.push(EntryKind::Command(CommandKind::Sleep), &[0x08, time, 0x58, 0x01]);
+}
+
+fn told(checked: &Checked) -> String {
+    match checked {
+        Checked::Same(journals) => format!("{journals:?} the same"),
+        Checked::Judged(at, judgement) => {
+            let rules: Vec<&str> = judgement.findings.iter().map(|finding| finding.rule).collect();
+            format!("{at} {} {rules:?}", judgement.verdict.name())
+        }
+    }
+}
+
+#[test]
+fn journals_side_by_side_are_judged_where_they_differ() {
+    let (mut recorded, mut replayed, mut ends) = (EntryBuffer::default(), EntryBuffer::default(), Vec::new());
+    for (value, time) in [(1, 1), (1, 1), (2, 1), (1, 1), (1, 2), (2, 2)] {
+        journal(1, 1, &mut recorded);
+        journal(value, time, &mut replayed);
+        ends.push(recorded.len());
+    }
+    let mut all = Vec::new();
+    let info = InvocationInfo::default();
+    check_journals(recorded.view(), replayed.view(), &ends, &info, Redaction::Shown, |checked| {
+        all.push(told(&checked));
+    });
+    assert_eq!(
+        all,
+        [
+            "0..2 the same",
+            "2 mismatch [\"state-value-changed\"]",
+            "3..4 the same",
+            "4 compatible [\"sleep-duration-changed\"]",
+            "5 mismatch [\"state-value-changed\", \"sleep-duration-changed\"]",
+        ]
+    );
+    check_journals(recorded.view(), recorded.view(), &ends, &info, Redaction::Shown, |checked| {
+        assert_eq!(told(&checked), "0..6 the same");
+    });
+    check_journals(Entries::default(), Entries::default(), &[], &info, Redaction::Shown, |_| unreachable!());
+}
+
+/// Bytes first: what is the same on both sides need not be understood.
+#[test]
+fn a_mismatch_behind_what_can_not_be_decoded_has_its_verdict() {
+    let torn = [0x0a, 0x7f];
+    let (mut recorded, mut replayed) = (EntryBuffer::default(), EntryBuffer::default());
+    for (value, side) in [(1, &mut recorded), (2, &mut replayed)] {
+        side.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        side.push(EntryKind::Command(CommandKind::SetState), &torn);
+        side.push(EntryKind::Command(CommandKind::SetState), &[0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, value]);
+        side.push(EntryKind::Command(CommandKind::SetState), &torn);
+    }
+    let replays = [Replayed::Entries(replayed.view())];
+    let judgement = check_journal(recorded.view(), &replays, &InvocationInfo::default(), Redaction::Shown);
+    assert_eq!(judgement.verdict, Verdict::Mismatch);
+    let finding = &judgement.findings[0];
+    assert_eq!((finding.rule, finding.command_index), ("state-value-changed", 2));
+    let steps: Vec<Option<String>> = finding.context.rows().into_iter().map(|row| row.recorded).collect();
+    let expected = ["input", "set state \"\"", "set state \"k\"", "set state \"\""];
+    assert_eq!(steps, expected.map(|text| Some(text.to_owned())));
+}

@@ -1,0 +1,206 @@
+//! Aligning the whole of both sequences, so that one inserted command is one divergence and what comes after it is
+//! still compared.
+//!
+//! Pairs are made in four rounds: commands that replay would take for each other; the same, moved elsewhere;
+//! commands of one kind on the same thing (run, state key, call target); commands of one kind. What is still left
+//! side by side was replaced; the rest was removed or added.
+
+mod pairing;
+mod token;
+
+use super::commands::Commands;
+use super::lockstep::{AddedAwait, Stop, Undecodable};
+use crate::journal::command::time_tag;
+use crate::journal::{Ending, Entries, Trace};
+use pairing::Aligner;
+
+/// Both sides' commands with what pairs with what.
+#[derive(Debug)]
+pub struct Alignment<'a> {
+    pub recorded: Commands<'a>,
+    pub replayed: Commands<'a>,
+    /// Top to bottom, up to the frontier.
+    pub rows: Vec<Row>,
+    /// The await at which replay stops, if it stops at one.
+    pub added_await: Option<AddedAwait>,
+}
+
+/// One line of the alignment: indexes into `recorded` and `replayed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub recorded: Option<usize>,
+    pub replayed: Option<usize>,
+    /// `None` where the two agree.
+    pub shape: Option<Shape>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The same kind of command, with other fields.
+    Changed,
+    /// Another kind of command.
+    Replaced,
+    Added,
+    Removed,
+    /// The same command, elsewhere.
+    Moved,
+    /// The candidate returned where more is recorded.
+    ReturnedEarly,
+    /// The candidate waits here for something that has no recorded result.
+    Awaited,
+}
+
+/// A place where the two sides differ, unjudged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    pub shape: Shape,
+    /// Where replay meets it, counting recorded commands.
+    pub command_index: usize,
+    pub recorded: Option<usize>,
+    pub replayed: Option<usize>,
+    /// Where it stands in [`Alignment::rows`].
+    pub row: usize,
+}
+
+/// Aligns a journal with what a candidate did.
+pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> Result<Alignment<'a>, Undecodable> {
+    let mine = Commands::of_entries(recorded);
+    let (theirs, ending) = replayed.commands();
+    let (prefix, diverges) = match stop {
+        Stop::Frontier => (mine.len(), false),
+        Stop::Divergence(at) => (*at, true),
+        Stop::Returned(at) | Stop::Failed(at) | Stop::TraceEnds(at) => (*at, false),
+        Stop::Await(added) => (added.before, false),
+    };
+    let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending)?.rows();
+    let mut added_await = None;
+    if let Stop::Await(added) = stop {
+        // Everything before it is paired, one row a command.
+        rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
+        added_await = Some(added.clone());
+    }
+    Ok(Alignment { recorded: mine, replayed: theirs, rows, added_await })
+}
+
+/// The candidate's side, as bytes or as decoded steps.
+#[derive(Clone, Copy, Debug)]
+pub enum Replayed<'a> {
+    Entries(Entries<'a>),
+    Trace(&'a Trace),
+}
+
+impl<'a> Replayed<'a> {
+    /// The commands, with an Input in front, and how the run ended.
+    pub(super) fn commands(self) -> (Commands<'a>, Ending) {
+        match self {
+            Self::Entries(entries) => (Commands::of_entries(entries), Ending::Unknown),
+            Self::Trace(trace) => (Commands::of_trace(trace), trace.ending),
+        }
+    }
+}
+
+impl Alignment<'_> {
+    /// Whether a pair that replays as one may differ in what is worth a note: in times, or by fields left out.
+    pub fn may_be_noted(&self, recorded: usize, replayed: usize) -> bool {
+        match (self.recorded.message(recorded), self.replayed.message(replayed)) {
+            (Some((kind, mine)), Some((_, theirs))) => time_tag(kind).is_some() && mine != theirs,
+            _ => true,
+        }
+    }
+
+    /// Every divergence, in the order in which replay would meet them.
+    pub fn divergences(&self) -> Vec<Divergence> {
+        let places = self.places();
+        let mut divergences: Vec<Divergence> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter_map(|(at, row)| {
+                let shape = row.shape?;
+                let command_index = match (shape, row.recorded) {
+                    (Shape::Moved, Some(recorded)) => recorded.min(self.moved_to(row, &places)),
+                    (Shape::Awaited, _) => {
+                        self.added_await.as_ref().map_or(places[at], |added| added.run.unwrap_or(added.before))
+                    }
+                    (_, Some(recorded)) => recorded,
+                    (_, None) => places[at],
+                };
+                Some(Divergence { shape, command_index, recorded: row.recorded, replayed: row.replayed, row: at })
+            })
+            .collect();
+        divergences.sort_by_key(|divergence| (divergence.command_index, divergence.row));
+        divergences
+    }
+
+    /// By row, in recorded coordinates: the place of one that has no recorded command is that of the next that has one.
+    fn places(&self) -> Vec<usize> {
+        let mut next = self.recorded.len();
+        let mut places = vec![0; self.rows.len()];
+        for (row, place) in self.rows.iter().zip(&mut places).rev() {
+            if let (Some(recorded), false) = (row.recorded, row.shape == Some(Shape::Moved)) {
+                next = recorded;
+            }
+            *place = next;
+        }
+        places
+    }
+
+    /// Where a moved command stands in the replay, in recorded coordinates: before the first recorded command that
+    /// is replayed after it.
+    fn moved_to(&self, moved: &Row, places: &[usize]) -> usize {
+        self.rows
+            .iter()
+            .zip(places)
+            .find(|(row, _)| row.shape != Some(Shape::Moved) && row.replayed > moved.replayed)
+            .map_or(self.recorded.len(), |(_, place)| *place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::replay_entries;
+    use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+
+    const SET: CommandKind = CommandKind::SetState;
+
+    fn journal(commands: &[(CommandKind, &[u8])]) -> EntryBuffer {
+        let mut entries = EntryBuffer::default();
+        entries.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for (kind, raw) in commands {
+            entries.push(EntryKind::Command(*kind), raw);
+        }
+        entries
+    }
+
+    fn shapes(recorded: &[(CommandKind, &[u8])], replayed: &[(CommandKind, &[u8])]) -> Vec<Option<Shape>> {
+        let (recorded, replayed) = (journal(recorded), journal(replayed));
+        let stop = replay_entries(recorded.view(), replayed.view()).unwrap().stop;
+        let alignment = align(recorded.view(), Replayed::Entries(replayed.view()), &stop).unwrap();
+        alignment.rows.iter().map(|row| row.shape).collect()
+    }
+
+    /// One command changed between what is the same needs no alignment; where there is more to it, there is one.
+    #[test]
+    fn one_changed_command_is_told_with_and_without_alignment() {
+        let (a, b): (&[u8], &[u8]) = (&[0x0a, 0x01, b'a'], &[0x0a, 0x01, b'b']);
+        let now: &[u8] = &[0x08, 1];
+        let recorded = [(SET, a), (SET, b), (CommandKind::Sleep, now), (CommandKind::ClearState, b)];
+        let changed = [None, None, Some(Shape::Changed), None, None];
+        let replay = |second: (CommandKind, &'static [u8]), time: &'static [u8], last: &'static [u8]| {
+            shapes(
+                &recorded,
+                &[(SET, &[0x0a, 0x01, b'a']), second, (CommandKind::Sleep, time), (CommandKind::ClearState, last)],
+            )
+        };
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), changed);
+        // Another time behind it.
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 2], &[0x0a, 0x01, b'b']), changed);
+        // Another kind.
+        let replaced = [None, None, Some(Shape::Replaced), None, None];
+        assert_eq!(replay((CommandKind::ClearState, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), replaced);
+        // Two of them.
+        let two = [None, None, Some(Shape::Changed), None, Some(Shape::Changed)];
+        assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'd']), two);
+    }
+}

@@ -1,0 +1,151 @@
+//! From an alignment to findings: each divergence judged by one rule.
+
+use super::changes::{Changes, changes_of};
+use super::context::{CONTEXT, Context};
+use super::fingerprint::Fingerprint;
+use super::hints::hints;
+use super::shown::{CommandShown, Redaction, shown};
+use super::{Cause, Change, Finding};
+use crate::diff::{Alignment, Divergence, Row, Shape};
+use crate::journal::Compared;
+use crate::rules::{Level, Place, Rule, judge, notes};
+
+/// What makes findings out of alignments.
+#[derive(Clone, Copy, Debug)]
+pub struct Findings<'a> {
+    pub service: &'a str,
+    pub handler: &'a str,
+    pub redaction: Redaction,
+    pub cause: Cause,
+}
+
+impl Findings<'_> {
+    /// Errors in the order in which replay would meet them, then notes.
+    pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
+        let agreeing = Agreeing::of(alignment);
+        let mut findings: Vec<Finding> = alignment
+            .divergences()
+            .iter()
+            .map(|divergence| {
+                let place = place(alignment, divergence);
+                self.finding(judge(&place), &place, alignment, &agreeing, divergence)
+            })
+            .collect();
+        for (at, row) in alignment.rows.iter().enumerate() {
+            let (None, Some(recorded), Some(replayed)) = (row.shape, row.recorded, row.replayed) else { continue };
+            if !alignment.may_be_noted(recorded, replayed) {
+                continue;
+            }
+            let divergence = Divergence {
+                shape: Shape::Changed,
+                command_index: recorded,
+                recorded: Some(recorded),
+                replayed: Some(replayed),
+                row: at,
+            };
+            let place = place(alignment, &divergence);
+            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &agreeing, &divergence)));
+        }
+        findings
+    }
+
+    fn finding(
+        &self,
+        rule: &'static Rule,
+        place: &Place<'_>,
+        alignment: &Alignment<'_>,
+        agreeing: &Agreeing,
+        divergence: &Divergence,
+    ) -> Finding {
+        let mut changes = Changes::default();
+        for difference in place.differences.iter().filter(|difference| match rule.level {
+            Level::Note => difference.field.compared == Compared::Timing,
+            // Completion ids shift behind whatever was added or removed; alone they are the finding.
+            Level::Error | Level::Warn | Level::Off => {
+                difference.field.compared == Compared::Always
+                    || (difference.field.compared == Compared::CompletionId && by_id_alone(place))
+            }
+        }) {
+            changes_of(difference, &mut changes);
+        }
+        let hints = hints(&changes);
+        let mut fingerprint = Fingerprint::of(rule, self.service, self.handler);
+        fingerprint.steps(place);
+        fingerprint.paths(&changes.changes);
+        let command = |commands, at: Option<usize>| at.map(|at| CommandShown::of(commands, at, self.redaction));
+        Finding {
+            rule: rule.id,
+            level: rule.level,
+            command_index: divergence.command_index,
+            entry_index: alignment.recorded.entry_index(divergence.command_index),
+            cause: if rule.level == Level::Note { Cause::Unknown } else { self.cause },
+            recorded: command(&alignment.recorded, divergence.recorded),
+            replayed: command(&alignment.replayed, divergence.replayed),
+            changes: changes.changes.into_iter().map(|change| shown(change, self.redaction)).collect(),
+            hints,
+            fingerprint: fingerprint.text(),
+            agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
+            excuse: None,
+            context: Context::of(alignment, divergence),
+        }
+    }
+
+    /// What a deployment's manifest tells: no command differs, something that all of them need does.
+    pub fn of_deployment(&self, rule: &'static Rule, path: &str, recorded: &str, replayed: Option<&str>) -> Finding {
+        let change = Change {
+            path: path.to_owned(),
+            recorded: Some(recorded.into()),
+            replayed: replayed.map(Into::into),
+            lines: None,
+        };
+        Finding {
+            rule: rule.id,
+            level: rule.level,
+            command_index: 0,
+            entry_index: Some(0),
+            cause: self.cause,
+            recorded: None,
+            replayed: None,
+            changes: vec![shown(change, self.redaction)],
+            hints: Vec::new(),
+            fingerprint: Fingerprint::of(rule, self.service, self.handler).text(),
+            excuse: None,
+            context: Context::default(),
+            agree_after: 0,
+        }
+    }
+}
+
+fn place<'a>(alignment: &'a Alignment<'_>, divergence: &Divergence) -> Place<'a> {
+    let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
+    let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
+    let differences = match (recorded, replayed, divergence.shape) {
+        (Some(recorded), Some(replayed), Shape::Changed) => recorded.differences(replayed),
+        _ => Vec::new(),
+    };
+    Place { shape: divergence.shape, recorded, replayed, differences }
+}
+
+fn by_id_alone(place: &Place<'_>) -> bool {
+    place.differences.iter().all(|difference| difference.field.compared != Compared::Always)
+}
+
+/// By row: how many agree from there to the end.
+struct Agreeing(Vec<usize>);
+
+impl Agreeing {
+    fn of(alignment: &Alignment<'_>) -> Self {
+        let mut agree = 0;
+        let count = |row: &Row| {
+            agree += usize::from(row.shape.is_none());
+            agree
+        };
+        let mut behind: Vec<usize> = alignment.rows.iter().rev().map(count).collect();
+        behind.reverse();
+        Self(behind)
+    }
+
+    fn behind(&self, row: usize) -> usize {
+        self.0.get(row).copied().unwrap_or(0)
+    }
+}

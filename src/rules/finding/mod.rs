@@ -1,0 +1,100 @@
+//! A divergence judged by one rule, with all that explains it. What only people look at (both commands in full, the
+//! neighbours) is kept as the bytes it came as, and put into words when it is shown.
+
+mod changes;
+mod context;
+mod fingerprint;
+mod hints;
+mod make;
+mod shown;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Level, find};
+
+pub use context::{Context, ContextRow};
+pub use make::Findings;
+pub use shown::{CommandShown, Redaction};
+
+pub(super) use context::describe_await;
+
+/// Why a finding came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Two replays of the candidate agree.
+    CodeChange,
+    /// Two replays of the candidate differ from each other.
+    NonDeterminism,
+    /// There was but one replay.
+    Unknown,
+}
+
+/// A divergence judged by one rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub rule: &'static str,
+    pub level: Level,
+    /// Where replay meets it, counting recorded commands from Input = 0.
+    pub command_index: usize,
+    /// The entry of the recorded command there.
+    pub entry_index: Option<usize>,
+    pub cause: Cause,
+    pub recorded: Option<CommandShown>,
+    pub replayed: Option<CommandShown>,
+    pub changes: Vec<Change>,
+    /// What the differing values look like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+    /// The same for the same cause, whatever the invocation.
+    pub fingerprint: String,
+    /// Why the policy lets it pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<Excuse>,
+    /// The finding among its neighbours, for people.
+    #[serde(skip)]
+    pub context: Context,
+    /// How many commands behind the context agree, up to the frontier.
+    #[serde(skip)]
+    pub agree_after: usize,
+}
+
+impl Finding {
+    /// Whether an SDK gets stuck here, whatever a policy makes of it.
+    pub fn stops_replay(&self) -> bool {
+        find(self.rule).is_none_or(|rule| rule.level == Level::Error)
+    }
+
+    /// Whether it weighs at least this much and nothing lets it pass.
+    pub fn weighs(&self, at_least: Level) -> bool {
+        self.excuse.is_none() && self.level <= at_least
+    }
+}
+
+/// What lets a finding pass although its level would not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Excuse {
+    /// Someone looked at it and accepted it.
+    Acceptance {
+        reason: String,
+        author: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+    },
+    /// All that differs is at places that the policy ignores.
+    IgnoredPlaces,
+}
+
+/// One differing place within a command.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// `parameter.qty`.
+    pub path: String,
+    pub recorded: Option<Value>,
+    pub replayed: Option<Value>,
+    /// For text of several lines: what differs, line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<String>,
+}

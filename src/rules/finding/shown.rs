@@ -1,0 +1,175 @@
+//! What of a finding's commands and values is shown: long payloads by their beginning, hidden ones by their size.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::Change;
+use crate::diff::Commands;
+use crate::journal::{Command, CommandKind, FieldKind, FieldValue};
+use crate::protocol;
+use crate::source::readable::command_object;
+
+/// Whether payloads may be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redaction {
+    #[default]
+    Shown,
+    Hidden,
+}
+
+/// Longer payloads are shown by their beginning.
+pub(super) const LONGEST_PAYLOAD: usize = 4 << 10;
+pub(super) const PREVIEW: usize = 512;
+
+/// A command as a report has it. A short one that may be shown is its message until someone looks.
+#[derive(Clone, Debug)]
+pub struct CommandShown(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Message(CommandKind, Box<[u8]>),
+    Object(Map<String, Value>),
+}
+
+impl CommandShown {
+    pub(super) fn of(commands: &Commands<'_>, at: usize, redaction: Redaction) -> Self {
+        match commands.message(at) {
+            Some((kind, raw)) if redaction == Redaction::Shown && raw.len() <= LONGEST_PAYLOAD => {
+                Self(Form::Message(kind, raw.into()))
+            }
+            _ => Self(Form::Object(object(&commands[at], redaction))),
+        }
+    }
+
+    /// Its fields by name, as in the readable form.
+    pub fn object(&self) -> Cow<'_, Map<String, Value>> {
+        match &self.0 {
+            Form::Object(object) => Cow::Borrowed(object),
+            Form::Message(kind, raw) => Cow::Owned(object(&protocol::decode_or_bare(*kind, raw), Redaction::Shown)),
+        }
+    }
+}
+
+impl PartialEq for CommandShown {
+    fn eq(&self, other: &Self) -> bool {
+        self.object() == other.object()
+    }
+}
+
+impl Serialize for CommandShown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.object().serialize(serializer)
+    }
+}
+
+fn object(command: &Command, redaction: Redaction) -> Map<String, Value> {
+    let mut shown = Command { kind: command.kind, fields: Vec::new(), complete: command.complete };
+    let mut sizes = Vec::new();
+    for (field, value) in &command.fields {
+        let value = match value {
+            FieldValue::Bytes(bytes)
+                if field.kind != FieldKind::Key
+                    && (redaction == Redaction::Hidden || bytes.len() > LONGEST_PAYLOAD) =>
+            {
+                sizes.push((field.name, bytes));
+                FieldValue::Bytes(Vec::new())
+            }
+            value => value.clone(),
+        };
+        shown.fields.push((field, value));
+    }
+    let mut object = command_object(&shown);
+    for (name, bytes) in sizes {
+        object.shift_remove(&format!("{name}_text"));
+        if redaction == Redaction::Hidden {
+            object.insert(name.to_owned(), redacted(bytes.len()));
+        } else {
+            let preview = String::from_utf8_lossy(&bytes[..PREVIEW]).into_owned();
+            object.insert(format!("{name}_begins"), preview.into());
+            object.insert(format!("{name}_bytes"), bytes.len().into());
+        }
+    }
+    if redaction == Redaction::Hidden {
+        for name in ["headers", "failure", "completion_failure"] {
+            if let Some(value) = object.get_mut(name) {
+                *value = redacted(length(value));
+            }
+        }
+    }
+    object
+}
+
+/// A change as it is shown.
+pub(super) fn shown(mut change: Change, redaction: Redaction) -> Change {
+    let hidden = redaction == Redaction::Hidden && !is_structural(&change.path);
+    for value in [&mut change.recorded, &mut change.replayed].into_iter().flatten() {
+        if hidden {
+            *value = redacted(length(value));
+        } else {
+            shorten(value);
+        }
+    }
+    if hidden {
+        change.lines = None;
+    }
+    change
+}
+
+fn shorten(value: &mut Value) {
+    let size = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => return,
+        Value::String(text) => text.len(),
+        Value::Array(_) | Value::Object(_) => length(value),
+    };
+    if size > LONGEST_PAYLOAD {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        *value = format!("{}… ({} bytes)", &text[..text.floor_char_boundary(PREVIEW)], text.len()).into();
+    }
+}
+
+fn redacted(size: usize) -> Value {
+    format!("(redacted, {size} bytes)").into()
+}
+
+/// How long a value is as text.
+fn length(value: &Value) -> usize {
+    struct Counted(usize);
+    impl std::fmt::Write for Counted {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    std::fmt::write(&mut counted, format_args!("{value}")).expect("counting does not fail");
+    counted.0
+}
+
+/// Paths that are no payload: what a command is on is needed to understand a finding at all.
+fn is_structural(path: &str) -> bool {
+    [
+        "name",
+        "key",
+        "service_name",
+        "handler_name",
+        "result_completion_id",
+        "invocation_id_notification_idx",
+        "wake_up_time",
+        "invoke_time",
+        "awakeable_id",
+        "invocation_id",
+        "service",
+        "handler",
+        "service_type",
+        "handler_type",
+        "protocol_version",
+        "target_invocation_id",
+        "idx",
+        "signal_name",
+        "workflow_target",
+        "idempotent_request_target",
+    ]
+    .contains(&path)
+}
