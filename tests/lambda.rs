@@ -167,7 +167,7 @@ fn refusals_say_what_to_do() {
 fn what_is_no_restate_service() {
     let hello = || envelope(200, "text/plain", b"Hello from Lambda!");
     for (answer, reason) in [
-        (Box::new(move || hello()) as Box<dyn Fn() -> Said + Send + Sync>, "its manifest can not be read"),
+        (Box::new(hello) as Box<dyn Fn() -> Said + Send + Sync>, "its manifest can not be read"),
         (Box::new(|| (200, None, json!({ "ok": true }))), r#"{"ok":true} is no answer of a Restate service"#),
         (Box::new(|| (200, None, Value::Null)), "null is no answer of a Restate service"),
         (Box::new(|| envelope(404, "text/plain", b"")), "404"),

@@ -13,9 +13,9 @@ use crate::replay::{Answer, Listen};
 
 #[derive(Debug)]
 pub enum Deployment {
-    Http(Endpoint),
+    Http(Box<Endpoint>),
     #[cfg(feature = "lambda")]
-    Lambda(Function),
+    Lambda(Box<Function>),
 }
 
 /// Why a deployment did not answer.
@@ -40,11 +40,11 @@ impl Deployment {
     pub async fn new(name: &str, transport: Transport) -> Result<Self, DeploymentError> {
         if name.starts_with("arn:") {
             #[cfg(feature = "lambda")]
-            return Ok(Self::Lambda(Function::new(name, transport).await?));
+            return Ok(Self::Lambda(Box::new(Function::new(name, transport).await?)));
             #[cfg(not(feature = "lambda"))]
             return Err(DeploymentError::NoLambda);
         }
-        Ok(Self::Http(Endpoint::new(name, transport)?))
+        Ok(Self::Http(Box::new(Endpoint::new(name, transport)?)))
     }
 
     /// Its URL or ARN.
@@ -107,6 +107,6 @@ impl DeploymentError {
 
 impl From<Endpoint> for Deployment {
     fn from(endpoint: Endpoint) -> Self {
-        Self::Http(endpoint)
+        Self::Http(Box::new(endpoint))
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn header(text: &str) -> Result<HeaderValue, HttpError> {
     HeaderValue::from_str(text).map_err(|error| HttpError::Connection(error.to_string()))
 }
 
-/// A name as a segment of a path: names out of journals are not to lead elsewhere.
+/// A name as a segment of a path: names out of journals are not to lead elsewhere. (`Url::path_segments_mut` would drop
+/// line ends.)
 pub(crate) fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -59,3 +59,8 @@ pub async fn is_admin_api(url: &str) -> bool {
         Err(_) => false,
     }
 }
+
+/// Whether this is an address rather than a file.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::access::AccessFlags;
-use super::live::{block_on, is_url};
+use super::access::{AccessFlags, is_url};
+use super::live::block_on;
 use super::output::{entries_progress, warn_of};
 use super::{Failure, Select};
 use crate::cluster::{Begun, Chosen, Copied, Pace, Recording, copy};

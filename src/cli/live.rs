@@ -8,7 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
-use super::access::is_admin_api;
+use super::access::{is_admin_api, is_url};
 use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
@@ -58,7 +58,7 @@ impl LiveFlags {
         let deployment = Deployment::new(name, self.transport()?).await;
         let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
         match Live::discover(deployment, options).await {
-            Err(_) if is_admin_api(name).await => Err(Failure::Usage(format!(
+            Err(_) if is_url(name) && is_admin_api(name).await => Err(Failure::Usage(format!(
                 "{name} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
                  journals are what comes from the admin API"
             ))),
@@ -99,11 +99,6 @@ impl LiveFlags {
         }
         Ok(headers)
     }
-}
-
-/// Whether this names something on the network rather than a file.
-pub fn is_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// Runs what waits on the network; one thread is enough, since candidates are what is waited for.

@@ -22,8 +22,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::access::is_url;
 use self::cluster::ClusterFlags;
-use self::live::is_url;
 use crate::candidate::LiveError;
 use crate::check::Selection;
 use crate::cluster::apply_log::LogError;
@@ -239,10 +239,7 @@ fn traces(names: &[OsString]) -> Result<Vec<Input>, Failure> {
 
 fn add_input(inputs: &mut Vec<Input>, name: &OsString) -> Result<(), Failure> {
     if name.to_string_lossy().starts_with("arn:") {
-        return Err(Failure::Usage(format!(
-            "{}: neither journals nor traces are read from a Lambda function",
-            name.display()
-        )));
+        return Err(Failure::Usage(format!("{} is a deployment, which goes to --against", name.display())));
     }
     let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };
     if input == Input::Stdin && inputs.contains(&input) {

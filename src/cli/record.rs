@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::access::AccessFlags;
+use super::access::{AccessFlags, is_url};
 use super::cluster::{ReadingFlags, show, tell};
-use super::live::{block_on, is_url};
+use super::live::block_on;
 use super::output::{entries_progress, say};
 use super::{Common, Failure, Select, Status};
 use crate::cluster::{Copied, CopyError, Recording, Subject, copy};
