@@ -18,8 +18,9 @@
 //! | [`gate`] | what a run is held to, and why it did not pass |
 //! | [`report`] | verdicts, summary, groups of one cause |
 //! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
-//! | [`candidate`] | a live candidate: the only part that talks over the network |
+//! | [`candidate`] | a live candidate, over the network |
 //! | [`check`] | the pipe for one journal, and for millions |
+//! | [`cluster`] | a running cluster, over its admin API |
 //! | [`render`] | one file a format |
 //! | [`cli`] | flags in, exit status out |
 //!
@@ -49,6 +50,7 @@
 pub mod candidate;
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod diff;
 pub mod gate;
 pub mod journal;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Each may use those before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "journal",
     "protocol",
     "source",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 13] = [
     "report",
     "candidate",
     "check",
+    "cluster",
     "render",
     "cli",
 ];

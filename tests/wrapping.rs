@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use common::{scratch, text, write};
+use common::{binary, scratch, text, write};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -30,12 +30,6 @@ fn read(name: &str) -> String {
 
 fn yaml(name: &str) -> Yaml {
     YamlLoader::load_from_str(&read(name)).unwrap().remove(0)
-}
-
-/// The binary as it is released, where it was built (`.ci/run` does), else as it is tested.
-fn binary() -> PathBuf {
-    let released = std::env::var_os("REHEARSE_RELEASED").map(PathBuf::from);
-    released.unwrap_or_else(|| env!("CARGO_BIN_EXE_rehearse").into())
 }
 
 /// Programs by themselves in a folder, to be put in front of the PATH.

@@ -12,7 +12,7 @@ use crate::replay::{Answer, Listen};
 pub enum Deployment {
     Http(Endpoint),
     #[cfg(feature = "lambda")]
-    Lambda(Box<Function>),
+    Lambda(Function),
 }
 
 /// Why a deployment did not answer.
@@ -37,7 +37,7 @@ impl Deployment {
     pub async fn new(name: &str, transport: Transport) -> Result<Self, DeploymentError> {
         if name.starts_with("arn:") {
             #[cfg(feature = "lambda")]
-            return Ok(Self::Lambda(Box::new(Function::new(name, transport).await?)));
+            return Ok(Self::Lambda(Function::new(name, transport).await?));
             #[cfg(not(feature = "lambda"))]
             return Err(DeploymentError::NoLambda);
         }

@@ -311,11 +311,16 @@ fn connection(error: hyper::Error) -> HttpError {
     HttpError::Connection(reason)
 }
 
-fn connector(version: HttpVersion) -> TlsConnector {
+/// TLS that trusts whom the system trusts.
+pub(crate) fn tls_config() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+}
+
+fn connector(version: HttpVersion) -> TlsConnector {
+    let mut config = tls_config();
     config.alpn_protocols = match version {
         HttpVersion::Http2 => vec![b"h2".to_vec()],
         HttpVersion::Http1 => vec![b"http/1.1".to_vec()],

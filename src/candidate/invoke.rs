@@ -45,6 +45,6 @@ pub(super) fn header(text: &str) -> Result<HeaderValue, HttpError> {
 }
 
 /// A name as a segment of a path: names out of journals are not to lead elsewhere.
-fn segment(name: &str) -> String {
+pub(crate) fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -10,7 +10,9 @@ use super::invoke::Invoke;
 use crate::diff::{AddedAwait, Lockstep, Replayed, Side, Stop, Undecodable, align, inject_into, replay_trace};
 use crate::gate::Proof;
 use crate::journal::command::{Command, FieldValue, fields};
-use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationInfo, Journal, Step, Trace};
+use crate::journal::{
+    Await, CommandKind, Ending, Entries, EntryKind, IdOrder, InvocationId, InvocationInfo, Journal, Step, Trace,
+};
 use crate::protocol::{decode, default_seed, milliseconds, unique_seed};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
@@ -98,8 +100,25 @@ impl Live {
 
     /// Judges one journal.
     pub async fn judge(&self, journal: &Journal) -> Judgement {
+        self.judge_subject(journal, self.subject(journal)).await
+    }
+
+    /// Judges one journal as that of another invocation, which was started from it: the seed is the same, the id is not.
+    pub async fn judge_as_new(&self, journal: &Journal) -> Judgement {
+        let subject = self.subject(journal).map(|mut subject| {
+            // The partition stays, the rest differs.
+            subject.attempt.id[8..].iter_mut().for_each(|byte| *byte = !*byte);
+            let uuid = u128::from_le_bytes(subject.attempt.id[8..].try_into().expect("sixteen bytes"));
+            let partition = u64::from_le_bytes(subject.attempt.id[..8].try_into().expect("eight bytes"));
+            subject.attempt.debug_id = InvocationId::from_numbers(partition, uuid).to_string();
+            subject
+        });
+        self.judge_subject(journal, subject).await
+    }
+
+    async fn judge_subject(&self, journal: &Journal, subject: Result<Subject<'_>, String>) -> Judgement {
         let entries = journal.entries.view();
-        let subject = match self.subject(journal) {
+        let subject = match subject {
             Ok(subject) => subject,
             Err(reason) => return Judgement::inconclusive(entries.command_count(), reason),
         };

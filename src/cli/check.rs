@@ -4,11 +4,12 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::cluster::ClusterFlags;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{OutputFile, progress, warn};
 use super::policy::{GateFlags, Gatekeeper};
 use super::reports::{Format, ReportTo, Reports, Setup};
-use super::{Common, Failure, Redact, Select, Status, inputs};
+use super::{Common, Failure, Redact, Select, Status, journals, traces};
 use crate::candidate::{Deployment, Live, LiveOptions, check_live};
 use crate::check::{Options, Selection, check};
 use crate::gate::{Gate, Outcome, Proofs};
@@ -22,6 +23,7 @@ Examples:
   rehearse check journals.arrow --against http://localhost:9080
   rehearse check journals.arrow --against arn:aws:lambda:eu-central-1:123456789012:function:orders:7
   rehearse check journals.arrow --against traces.jsonl
+  rehearse check http://localhost:9070 --against http://localhost:9080 --status backing-off
   rehearse check journals/ --against traces.arrow --service Order --format json -o report.json
   rehearse check journals/ --against traces.arrow --report junit=rehearse.xml --report html=rehearse.html
   restate sql --jsonl \"select id, index, entry_type, raw, version from sys_journal\" | rehearse check - --against traces.jsonl";
@@ -34,7 +36,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{WARNING}"))]
 pub struct Check {
-    /// Recorded journals: files, directories, or - for standard input
+    /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
     /// The candidate: a deployment's URL, the ARN of a Lambda function, or a file of its step traces
@@ -55,12 +57,14 @@ pub struct Check {
     #[command(flatten)]
     select: Select,
     #[command(flatten)]
+    cluster: ClusterFlags,
+    #[command(flatten)]
     gate: GateFlags,
 }
 
 impl Check {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        let journals = inputs(&self.journals, "check")?;
+        let journals = journals(&self.journals, &self.cluster, &self.select)?;
         let live =
             self.against.iter().find_map(|against| against.to_str().filter(|text| Deployment::is_named_by(text)));
         if live.is_some() && self.against.len() > 1 {
@@ -68,7 +72,7 @@ impl Check {
                 "a live candidate is checked against by itself: give --against once".to_owned(),
             ));
         }
-        let against = if live.is_some() { Vec::new() } else { inputs(&self.against, "check")? };
+        let against = if live.is_some() { Vec::new() } else { traces(&self.against)? };
         if journals.contains(&Input::Stdin) && against.contains(&Input::Stdin) {
             return Err(Failure::Usage("journals and candidate can not both come from standard input".to_owned()));
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
+use super::access::is_admin_api;
 use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
 use crate::rules::Redaction;
 
@@ -55,7 +56,14 @@ impl LiveFlags {
         }
         let deployment = Deployment::new(name, self.transport()?).await;
         let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
-        Live::discover(deployment, options).await.map_err(|error| Failure::Live(Box::new(error)))
+        match Live::discover(deployment, options).await {
+            Err(_) if is_admin_api(name).await => Err(Failure::Usage(format!(
+                "{name} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
+                 journals are what comes from the admin API"
+            ))),
+            Err(error) => Err(Failure::Live(Box::new(error))),
+            Ok(live) => Ok(live),
+        }
     }
 
     fn transport(&self) -> Result<Transport, Failure> {
@@ -90,6 +98,11 @@ impl LiveFlags {
         }
         Ok(headers)
     }
+}
+
+/// Whether this names something on the network rather than a file.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
 }
 
 /// Runs what waits on the network; one thread is enough, since candidates are what is waited for.

@@ -1,12 +1,17 @@
 //! Flags in, exit status out. The only part that knows of the environment, of terminals and of processes.
 
+mod access;
+mod apply;
+mod audit;
 mod check;
+mod cluster;
 mod completions;
 mod explain;
 mod init;
 mod live;
 mod output;
 mod policy;
+mod record;
 mod reports;
 mod show;
 mod trace;
@@ -16,8 +21,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::candidate::{Deployment, LiveError};
+use self::cluster::ClusterFlags;
+use self::live::is_url;
+use crate::candidate::LiveError;
 use crate::check::Selection;
+use crate::cluster::apply_log::LogError;
+use crate::cluster::{AdminError, CopyError, JournalsError};
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
 
@@ -43,6 +52,9 @@ enum Command {
     Check(check::Check),
     Trace(trace::Trace),
     Show(show::Show),
+    Record(record::Record),
+    Audit(audit::Audit),
+    Apply(apply::Apply),
     Explain(explain::Explain),
     Init(init::Init),
     Completions(completions::Completions),
@@ -130,10 +142,22 @@ enum Failure {
     Policy { file: String, reason: String },
     #[error("interrupted; what was done until then is reported")]
     Interrupted,
+    #[error("interrupted before {0}")]
+    InterruptedBefore(&'static str),
     #[error("could not write {to}: {source}")]
     Output { to: String, source: std::io::Error },
     #[error(transparent)]
     Live(Box<LiveError>),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error(transparent)]
+    Journals(#[from] JournalsError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{0}")]
+    Stopped(String),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     #[error("could not start {0} threads: {1}")]
     Threads(u16, rayon::ThreadPoolBuildError),
 }
@@ -176,6 +200,9 @@ impl Cli {
             Command::Check(check) => check.run(&self.common),
             Command::Trace(trace) => trace.run(&self.common),
             Command::Show(show) => show.run(&self.common),
+            Command::Audit(audit) => audit.run(&self.common),
+            Command::Apply(apply) => apply.run(&self.common),
+            Command::Record(record) => record.run(&self.common),
             Command::Explain(explain) => explain.run(&self.common),
             Command::Init(init) => init.run(),
             Command::Completions(completions) => completions.run(),
@@ -184,21 +211,42 @@ impl Cli {
     }
 }
 
-/// Journals or traces as they are named on the command line.
-fn inputs(names: &[OsString], what: &str) -> Result<Vec<Input>, Failure> {
+/// Journals as they are named on the command line; those of a cluster are fetched.
+fn journals(names: &[OsString], cluster: &ClusterFlags, select: &Select) -> Result<Vec<Input>, Failure> {
     let mut inputs = Vec::new();
+    let urls = names.iter().filter_map(|name| name.to_str()).filter(|name| is_url(name)).count();
+    if urls == 0 {
+        cluster.reading.check_without_cluster()?;
+    }
     for name in names {
-        let text = name.to_string_lossy();
-        if Deployment::is_named_by(&text) {
-            return Err(Failure::Usage(format!(
-                "journals from {text}: this version reads them from files only (the README says how to get them); {what} takes a deployment only as --against",
-            )));
+        match name.to_str().filter(|name| is_url(name)) {
+            Some(url) => inputs.push(Input::Spooled(cluster.fetch(url, select)?)),
+            None => add_input(&mut inputs, name)?,
         }
-        let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };
-        if input == Input::Stdin && inputs.contains(&input) {
-            return Err(Failure::Usage("standard input can be read but once".to_owned()));
-        }
-        inputs.push(input);
     }
     Ok(inputs)
+}
+
+/// Traces as they are named on the command line.
+fn traces(names: &[OsString]) -> Result<Vec<Input>, Failure> {
+    let mut inputs = Vec::new();
+    for name in names {
+        add_input(&mut inputs, name)?;
+    }
+    Ok(inputs)
+}
+
+fn add_input(inputs: &mut Vec<Input>, name: &OsString) -> Result<(), Failure> {
+    if name.to_string_lossy().starts_with("arn:") {
+        return Err(Failure::Usage(format!(
+            "{}: neither journals nor traces are read from a Lambda function",
+            name.display()
+        )));
+    }
+    let input = if name == "-" { Input::Stdin } else { Input::Path(name.into()) };
+    if input == Input::Stdin && inputs.contains(&input) {
+        return Err(Failure::Usage("standard input can be read but once".to_owned()));
+    }
+    inputs.push(input);
+    Ok(())
 }

@@ -101,13 +101,29 @@ pub fn warn_of(what: &str) {
     let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", brief(what));
 }
 
+/// Says on stderr what was done.
+pub fn say(what: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", brief(what));
+}
+
 /// A bar on stderr, where that is a terminal.
 pub fn progress(total: u64) -> ProgressBar {
+    bar(total, "{bar:30} {human_pos} of {human_len} journals, {eta} left {msg}")
+}
+
+/// For what is read from a cluster, which says later how much that is.
+pub fn entries_progress() -> ProgressBar {
+    bar(0, "{bar:30} {human_pos} of {human_len} entries, {per_sec}, {eta} left {msg}")
+}
+
+fn bar(total: u64, template: &str) -> ProgressBar {
     let target =
         if io::stderr().is_terminal() { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} journals, {eta} left {msg}");
     let bar = ProgressBar::with_draw_target(Some(total), target);
-    if let Ok(style) = style { bar.with_style(style) } else { bar }
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// Logs for `-v`, on stderr.

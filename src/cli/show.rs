@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
+use super::cluster::ClusterFlags;
 use super::output::{Output, OutputFile, warn, warn_of};
-use super::{Common, Failure, Redact, Select, Status, inputs};
+use super::{Common, Failure, Redact, Select, Status, journals};
 use crate::check::load_each;
 use crate::render::{show_human, show_readable};
 use crate::source::open;
@@ -20,7 +21,7 @@ Examples:
   rehearse show journals.arrow --invocation inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT
   rehearse show journals.jsonl --handler process --limit 1 --format json > trace.json")]
 pub struct Show {
-    /// Recorded journals: files, directories, or - for standard input
+    /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
     /// What to print
@@ -32,6 +33,8 @@ pub struct Show {
     redact: Redact,
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    cluster: ClusterFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,7 +47,7 @@ enum Format {
 
 impl Show {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        let (recorded, _, ids) = open(&inputs(&self.journals, "show")?, &[])?;
+        let (recorded, _, ids) = open(&journals(&self.journals, &self.cluster, &self.select)?, &[])?;
         warn(&recorded.problems);
         let mut output = Output::open(self.output.output.as_deref(), common.color)?;
         let redaction = self.redact.redaction();

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 
+use super::cluster::ClusterFlags;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn};
-use super::{Common, Failure, Select, Status, inputs};
+use super::{Common, Failure, Select, Status, journals};
 use crate::candidate::Deployment;
 use crate::render::write_trace;
 use crate::rules::Redaction;
@@ -20,7 +21,7 @@ use crate::source::{Journals, open};
 #[derive(Debug, Args)]
 #[command(after_help = WARNING)]
 pub struct Trace {
-    /// Recorded journals: files, directories, or - for standard input
+    /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
     /// The candidate: a deployment's URL, or the ARN of a Lambda function
@@ -32,6 +33,8 @@ pub struct Trace {
     output: OutputFile,
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    cluster: ClusterFlags,
 }
 
 impl Trace {
@@ -42,7 +45,7 @@ impl Trace {
                 self.against
             )));
         }
-        let (recorded, _, ids) = open(&inputs(&self.journals, "trace")?, &[])?;
+        let (recorded, _, ids) = open(&journals(&self.journals, &self.cluster, &self.select)?, &[])?;
         warn(&recorded.problems);
         let mut output = Output::open(self.output.output.as_deref(), common.color)?;
         let bar = progress(recorded.journal_count());

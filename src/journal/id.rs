@@ -67,9 +67,9 @@ impl fmt::Display for InvocationId {
     }
 }
 
-/// The order of everything that is reported: by partition key and uuid as numbers, which is the order of
-/// Restate's own storage, so journals that lie together in what a server sends are reported together. Ids of
-/// another form follow, by their text's place among them.
+/// The order of everything that is reported: by partition key and uuid as the numbers that the id's digits are. (A server
+/// stores and sends them in another order, by [`Self::partition_key`].) Ids of another form follow, by their text's place
+/// among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdOrder([u32; 6]);
 
@@ -97,6 +97,12 @@ impl IdOrder {
         self.0.iter().fold(0xCBF2_9CE4_8422_2325, |hash, word| {
             (hash ^ u64::from(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
         })
+    }
+
+    /// The server's `partition_key`, by which it stores and sends invocations, of an id in Restate's form: the id has its
+    /// bytes in little-endian order, read as one big-endian number.
+    pub fn partition_key(self) -> u64 {
+        (u64::from(self.0[0]) << 32 | u64::from(self.0[1])).swap_bytes()
     }
 
     /// The id itself, for one in Restate's form.
@@ -155,6 +161,12 @@ mod tests {
             let order = IdOrder::of(text).expect("a Restate id");
             assert_eq!(order.id().expect("in Restate's form").as_str(), text);
         }
+    }
+
+    #[test]
+    fn the_partition_key_is_the_servers() {
+        let order = IdOrder::of("inv_18tkHTJsTJDO29xk95fdasdKJdBzd1oBni").expect("a Restate id");
+        assert_eq!(order.partition_key(), 931_338_510_709_090);
     }
 
     #[test]

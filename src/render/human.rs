@@ -20,12 +20,12 @@ pub struct Human {
     pub verbose: bool,
 }
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
-const CYAN: Style = AnsiColor::Cyan.on_default();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
 
 /// A column's width: two of them, the index and the mark fit in 100 columns.
 const WIDTH: usize = 42;
@@ -374,7 +374,7 @@ fn write_gate(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Text behind a label, broken at spaces, further lines under the first.
-fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     let indent = " ".repeat(label.width());
     let mut line = label.to_owned();
     for word in text.split(' ') {

@@ -3,6 +3,9 @@
 //! A renderer is given every invocation in order, then the report. Nothing here decides anything.
 
 mod accept;
+mod apply;
+mod audit;
+mod audit_json;
 mod escape;
 mod github;
 mod gitlab;
@@ -19,6 +22,9 @@ mod words;
 use std::io::{self, Write};
 
 pub use accept::Accept;
+pub use apply::{Tally, write_actions, write_intent, write_tally, write_turn};
+pub use audit::{Detail, ago, write_audit};
+pub use audit_json::{AUDIT_SCHEMA_VERSION, write_audit_json};
 pub use escape::{brief, escaped, write_json};
 pub use github::GitHub;
 pub use gitlab::GitLab;

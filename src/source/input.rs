@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::arrow::{ArrowError, Opened, Segment, Store, StoreReader};
 use super::problem::{Lost, Problem, SourceError};
@@ -14,7 +15,24 @@ pub enum Input {
     /// A file, or a directory with all that is below it.
     Path(PathBuf),
     Stdin,
+    Spooled(Spooled),
 }
+
+/// A file without a name, into which journals were copied from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Spooled {
+    /// Where they are from.
+    pub name: String,
+    pub file: Arc<File>,
+}
+
+impl PartialEq for Spooled {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+    }
+}
+
+impl Eq for Spooled {}
 
 /// What the files are read as: it matters for the readable form alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +78,12 @@ impl Files {
                 }
                 Input::Path(path) if path.is_dir() => files.open_directory(path, role)?,
                 Input::Path(path) => files.open_file(path, role)?,
+                Input::Spooled(Spooled { name, file }) => {
+                    let failed = |source| SourceError::Io { path: name.clone(), source };
+                    let file = file.try_clone().map_err(failed)?;
+                    let len = file.metadata().map_err(failed)?.len();
+                    files.open_store(name, Store::File { file, len }, role)?;
+                }
             }
         }
         Ok(files)

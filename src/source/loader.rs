@@ -33,6 +33,10 @@ pub struct Loaded<'a> {
     pub entries: Result<Entries<'a>, String>,
 }
 
+/// The entry type of a row, in place of an entry, that says why the journal can not be judged: whoever copied it could not
+/// get the whole of it.
+pub const INCOMPLETE: &str = "Incomplete: ";
+
 /// Rows between two wanted ones that are read along rather than in two goes.
 const READ_ALONG: u32 = 64;
 
@@ -205,6 +209,9 @@ impl<'c> Loader<'c> {
         {
             let row = piece.row + at as u32;
             let text = segment.entry_type(batch, row).unwrap_or_default();
+            if let Some(reason) = text.strip_prefix(INCOMPLETE) {
+                return Err(reason.to_owned());
+            }
             return Err(format!("row {}: unknown entry type {text:?}", segment.row_number(batch, row)));
         }
         Ok(())
@@ -271,7 +278,8 @@ impl Corpus {
 
     pub(super) fn info_of(&self, id: IdOrder, pieces: &[Piece]) -> InvocationInfo {
         let own = self.info.get(&id).cloned().unwrap_or_default();
-        pieces.iter().fold(own, |info, piece| {
+        // A journal that grew while it was copied has a later piece, which knows better.
+        pieces.iter().rev().fold(own, |info, piece| {
             let (segment, batch) = self.segment(piece.batch);
             if segment.has_info()
                 && let Ok(known) = segment.info(batch, piece.row)

@@ -18,7 +18,7 @@ mod rows;
 
 pub use corpus::{Corpus, Task, open};
 pub use ids::Ids;
-pub use input::Input;
+pub use input::{Input, Spooled};
 pub use journals::Journals;
-pub use loader::{Loaded, Loader};
+pub use loader::{INCOMPLETE, Loaded, Loader};
 pub use problem::{Lost, Problem, SourceError};

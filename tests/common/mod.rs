@@ -13,6 +13,12 @@ use arrow_array::{ArrayRef, LargeBinaryArray, RecordBatch, StringArray, UInt32Ar
 use arrow_schema::{Field, Schema};
 use rehearsal::journal::InvocationId;
 
+/// The binary that `REHEARSE_RELEASED` names, as it is released (`.ci/run` builds it), else the one that is tested.
+pub fn binary() -> PathBuf {
+    let released = std::env::var_os("REHEARSE_RELEASED").map(PathBuf::from);
+    released.unwrap_or_else(|| env!("CARGO_BIN_EXE_rehearse").into())
+}
+
 /// How one run of the binary ended.
 pub struct Run {
     pub status: i32,

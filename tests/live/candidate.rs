@@ -53,6 +53,7 @@ pub enum Candidate {
 pub enum Reached {
     ByUrl,
     /// Through the API that invokes Lambda functions.
+    #[cfg_attr(not(feature = "lambda"), expect(dead_code, reason = "no function is reached without the feature"))]
     ByArn,
 }
 
@@ -134,6 +135,19 @@ impl Candidate {
             .output()
             .unwrap();
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Traces a fixture on the base, and checks it offline against that trace; the report.
+    pub fn trace(&self, fixture: &Fixture) -> Value {
+        let folder = tempfile::tempdir().unwrap();
+        let traces = folder.path().join("traces.jsonl");
+        let mut trace = self.rehearse();
+        trace.arg("trace").arg(&fixture.recorded).args(["--against", &self.name("base"), "-o"]).arg(&traces);
+        let output = trace.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut check = self.rehearse();
+        check.arg("check").arg(&fixture.recorded).arg("--against").arg(&traces).args(["--format", "json"]);
+        serde_json::from_slice(&check.output().unwrap().stdout).unwrap()
     }
 
     /// Lets the handler of a fixture run from its Input on, as the server does with a new invocation: its closures run, and

@@ -47,9 +47,9 @@ fn table(sdk: &str, rows: &[Row]) -> String {
     let mut versions: Vec<&str> = rows.iter().map(|row| row.sdk.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
-    let mut variants: BTreeMap<&str, BTreeMap<(&str, &str), (usize, usize)>> = BTreeMap::new();
+    let mut lines: BTreeMap<[&str; 3], (usize, usize)> = BTreeMap::new();
     for row in rows {
-        let (agree, all) = variants.entry(&row.variant).or_default().entry((&row.said, &row.verdict)).or_default();
+        let (agree, all) = lines.entry([&row.variant, &row.said, &row.verdict]).or_default();
         *agree += usize::from(row.agrees);
         *all += 1;
     }
@@ -60,10 +60,8 @@ fn table(sdk: &str, rows: &[Row]) -> String {
         versions.join(", "),
         rows.len()
     );
-    for (variant, outcomes) in variants {
-        for ((said, verdict), (agree, all)) in outcomes {
-            let _ = writeln!(table, "| `{variant}` | {said} | {verdict} | {agree} of {all} |");
-        }
+    for ([variant, said, verdict], (agree, all)) in lines {
+        let _ = writeln!(table, "| `{variant}` | {said} | {verdict} | {agree} of {all} |");
     }
     table
 }

@@ -60,7 +60,7 @@ fn hint(code: &str) -> &'static str {
             ": it is throttled, also after a while; lower --concurrency, or raise the function's"
         }
         "RequestTooLargeException" | "RequestEntityTooLargeException" => {
-            ": Lambda takes 6 MB, a third of it for base64"
+            ": Lambda takes 6 MB, and base64 makes a journal a third longer"
         }
         "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" => {
             ": the AWS credentials are not, or not any more, valid"
@@ -155,8 +155,8 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 fn failure(payload: &[u8]) -> String {
     let said: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     match (said["errorType"].as_str(), said["errorMessage"].as_str()) {
-        (Some(ty), Some(message)) => format!("{ty}: {message}"),
-        (None, Some(message)) => message.to_owned(),
+        (Some(ty), Some(message)) => beginning(format!("{ty}: {message}").as_bytes()),
+        (None, Some(message)) => beginning(message.as_bytes()),
         _ => beginning(payload),
     }
 }

@@ -39,21 +39,25 @@ impl Details {
     }
 
     /// Keeps an invocation's page, and gives its number; `None` where there is no room left for it.
-    pub fn add(&mut self, page: &str) -> Option<usize> {
-        if page.len() > LONGEST || self.room.is_full() {
+    pub fn add(&mut self, page: impl FnOnce() -> String) -> Option<usize> {
+        if self.room.is_full() {
+            return None;
+        }
+        let page = page();
+        if page.len() > LONGEST {
             return None;
         }
         let mut blocks = Vec::new();
-        for block in split(page, "<table", "</table>") {
+        for block in split(&page, "<table", "</table>") {
             let mut lines = Vec::new();
             for line in split(block, "<tr", "</tr>") {
                 let pieces = split(line, "</code>", "<code>")
                     .into_iter()
-                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.room, encode))
+                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.room, |piece| encode(piece)))
                     .collect();
-                lines.push(self.lines.number(pieces, &mut self.room, list));
+                lines.push(self.lines.number(pieces, &mut self.room, |numbers| list(numbers)));
             }
-            blocks.push(self.blocks.number(lines, &mut self.room, list));
+            blocks.push(self.blocks.number(lines, &mut self.room, |numbers| list(numbers)));
         }
         self.room.take(list(&blocks).len());
         self.pages.push(blocks);
@@ -105,11 +109,11 @@ impl<T: std::hash::Hash + Eq> Numbered<T> {
     }
 }
 
-fn encode(piece: &String) -> String {
-    serde_json::Value::from(piece.as_str()).to_string().replace('<', "\\u003c")
+fn encode(piece: &str) -> String {
+    serde_json::Value::from(piece).to_string().replace('<', "\\u003c")
 }
 
-fn list(numbers: &Vec<u32>) -> String {
+fn list(numbers: &[u32]) -> String {
     let mut text = String::from("[");
     for (at, number) in numbers.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
@@ -171,7 +175,7 @@ mod tests {
         };
         let pages = [of("1"), of("2"), of("&lt;3"), of("1"), "no markup".to_owned(), String::new()];
         let mut details = Details::new(Room::of(10_000));
-        let numbers: Vec<usize> = pages.iter().map(|page| details.add(page).unwrap()).collect();
+        let numbers: Vec<usize> = pages.iter().map(|page| details.add(|| page.clone()).unwrap()).collect();
         let data = read(&details);
         for (text, number) in pages.iter().zip(numbers) {
             assert_eq!(page(&data, number), *text);
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn nothing_ends_the_element() {
         let mut details = Details::new(Room::of(10_000));
-        details.add("</script><!--<script>\u{2028}\\\"").unwrap();
+        details.add(|| "</script><!--<script>\u{2028}\\\"".to_owned()).unwrap();
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -195,11 +199,11 @@ mod tests {
     #[test]
     fn the_room_is_kept() {
         let mut details = Details::new(Room::of(5_000));
-        let added = (0..1000).filter_map(|at| details.add(&format!("<code>{at}</code>{at}"))).count();
+        let added = (0..1000).filter_map(|at| details.add(|| format!("<code>{at}</code>{at}"))).count();
         assert!((50..1000).contains(&added), "{added}");
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
         assert!(out.len() < 5_500, "{}", out.len());
-        assert_eq!(Details::new(Room::of(1 << 30)).add(&"x".repeat(LONGEST + 1)), None);
+        assert_eq!(Details::new(Room::of(1 << 30)).add(|| "x".repeat(LONGEST + 1)), None);
     }
 }

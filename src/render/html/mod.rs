@@ -53,10 +53,13 @@ impl Default for Html {
 
 impl Render for Html {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
+        if !self.rows.have_room_for(invocation.verdict) {
+            return Ok(());
+        }
         let page = match invocation.verdict {
             Verdict::Compatible => None,
             Verdict::Mismatch | Verdict::Failed | Verdict::Inconclusive => {
-                self.details.add(&invocation::full(invocation, ids).into_string())
+                self.details.add(|| invocation::full(invocation, ids).into_string())
             }
         };
         self.rows.add(invocation, page, ids);

@@ -44,12 +44,15 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// What is not compatible is not kept out by what is.
+    pub fn have_room_for(&self, verdict: Verdict) -> bool {
+        let compatible = verdict == Verdict::Compatible;
+        let alike = if compatible { self.compatible } else { self.rows.len() - self.compatible };
+        alike < MOST_ROWS
+    }
+
     pub fn add(&mut self, invocation: &Invocation, page: Option<usize>, ids: &Ids) {
         let compatible = invocation.verdict == Verdict::Compatible;
-        let alike = if compatible { self.compatible } else { self.rows.len() - self.compatible };
-        if alike >= MOST_ROWS {
-            return;
-        }
         self.compatible += usize::from(compatible);
         let errors = invocation.errors().take(4).map(|finding| (finding.rule, finding.command_index));
         self.rows.push(Row {

@@ -75,7 +75,8 @@ fn outside() -> Broken {
     Broken::Malformed("a buffer lies outside its batch".to_owned())
 }
 
-fn convert_batch(
+/// Gives the rows of one batch, whatever types its columns have.
+pub fn convert_batch(
     batch: &RecordBatch,
     sink: &mut impl FnMut(Result<Converted<'_>, BadRow<'_>>, &InvocationInfo),
 ) -> Result<(), ArrowError> {

@@ -6,6 +6,7 @@
 //! nested, view-typed batches) goes through arrow-rs into the form that it does know ([`convert`]).
 
 mod convert;
+mod feed;
 mod kinds;
 mod layout;
 mod message;
@@ -17,7 +18,9 @@ mod spool;
 mod store;
 mod write;
 
-pub use convert::{Converted, convert};
+pub use convert::{BadRow, Converted, convert, convert_batch};
+pub use feed::Feed;
+pub use layout::INFO_COLUMNS;
 pub use message::{ArrowError, Cut};
 pub use pieces::{BrokenBatch, Piece, Pieces};
 pub use segment::{Opened, Segment};

@@ -51,7 +51,33 @@ pub struct ArrowWriter<W: Write> {
     ends: Vec<i64>,
     versions: Vec<u32>,
     /// Empty unless the file has info columns.
-    info: Vec<[String; INFO_COLUMNS.len()]>,
+    info: Vec<InfoColumn>,
+}
+
+/// A column that has a text for few of its rows.
+#[derive(Default)]
+struct InfoColumn {
+    ends: Vec<i32>,
+    text: String,
+}
+
+impl InfoColumn {
+    fn put(&mut self, row: usize, text: &str) {
+        self.fill(row);
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as i32);
+    }
+
+    /// The rows up to here that have no text have an empty one.
+    fn fill(&mut self, rows: usize) {
+        self.ends.resize(rows + 1, self.text.len() as i32);
+    }
+
+    fn take(&mut self, rows: usize) -> Result<StringArray, ArrowError> {
+        self.fill(rows);
+        let Self { ends, text } = std::mem::take(self);
+        StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(ends)), Buffer::from_vec(text.into_bytes()), None)
+    }
 }
 
 impl<W: Write> ArrowWriter<W> {
@@ -87,13 +113,19 @@ impl<W: Write> ArrowWriter<W> {
             raw: Vec::new(),
             ends: vec![0],
             versions: Vec::new(),
-            info: Vec::new(),
+            info: info.iter().map(|_| InfoColumn::default()).collect(),
         })
     }
 
     /// Adds a row. `info` is ignored by a file without such columns.
     pub fn push(&mut self, row: RowRef<'_>, info: Option<&InvocationInfo>) -> Result<(), WriteError> {
-        let begins = self.ids.last().is_none_or(|last| last != row.id);
+        let columns = info.filter(|_| !self.info.is_empty() && self.begins(row.id)).map(InvocationInfo::columns);
+        self.push_with(row, columns.as_ref().map(|columns| columns.each_ref().map(String::as_str)))
+    }
+
+    /// Adds a row, with the texts of the invocation's columns, in their order.
+    pub fn push_with(&mut self, row: RowRef<'_>, texts: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), WriteError> {
+        let begins = self.begins(row.id);
         if begins {
             self.ids.push(row.id.to_owned());
         }
@@ -113,19 +145,35 @@ impl<W: Write> ArrowWriter<W> {
         self.raw.extend_from_slice(row.raw);
         self.ends.push(self.raw.len() as i64);
         self.versions.push(row.version);
-        if self.schema.fields().len() > 5 {
-            self.info.push(info.filter(|_| begins).map(InvocationInfo::columns).unwrap_or_default());
+        let mut info_bytes = 0;
+        if let Some(texts) = texts.filter(|_| begins) {
+            for (column, text) in self.info.iter_mut().zip(texts) {
+                column.put(self.keys.len() - 1, text);
+                info_bytes = info_bytes.max(column.text.len());
+            }
         }
-        if self.keys.len() >= BATCH_ROWS || self.raw.len() >= BATCH_BYTES {
+        if self.keys.len() >= BATCH_ROWS || self.raw.len() >= BATCH_BYTES || info_bytes >= BATCH_BYTES {
             self.flush()?;
         }
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), WriteError> {
+    /// Whether a row of this journal would be the first in a run of its rows.
+    pub fn begins(&self, id: &str) -> bool {
+        self.ids.last().is_none_or(|last| last != id)
+    }
+
+    /// Where rows go once their batch is full, or [`Self::flush`] is called.
+    pub fn sink_mut(&mut self) -> &mut W {
+        self.writer.get_mut()
+    }
+
+    /// Writes what there is as a batch.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
         if self.keys.is_empty() {
             return Ok(());
         }
+        let rows = self.keys.len();
         let ids = StringArray::from_iter_values(std::mem::take(&mut self.ids));
         let types = StringArray::from_iter_values(&self.entry_types);
         let ends = std::mem::replace(&mut self.ends, vec![0]);
@@ -147,9 +195,8 @@ impl<W: Write> ArrowWriter<W> {
             Arc::new(raw),
             Arc::new(UInt32Array::from(std::mem::take(&mut self.versions))),
         ];
-        let info = std::mem::take(&mut self.info);
-        for at in 0..self.schema.fields().len() - columns.len() {
-            columns.push(Arc::new(StringArray::from_iter_values(info.iter().map(|row| &row[at]))));
+        for column in &mut self.info {
+            columns.push(Arc::new(column.take(rows)?));
         }
         self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
         Ok(())

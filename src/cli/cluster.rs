@@ -1,0 +1,104 @@
+//! Journals straight from a cluster, for every command that takes journals.
+
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::access::AccessFlags;
+use super::live::{block_on, is_url};
+use super::output::{entries_progress, warn_of};
+use super::{Failure, Select};
+use crate::cluster::{Begun, Chosen, Copied, Pace, Recording, copy};
+use crate::source::Spooled;
+
+/// How to read journals from a cluster; files need none of it
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterFlags {
+    #[command(flatten)]
+    pub access: AccessFlags,
+    #[command(flatten)]
+    pub reading: ReadingFlags,
+}
+
+/// What is read of a cluster, and how fast
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ReadingFlags {
+    /// Only invocations that this SQL condition on sys_invocation holds for. Goes to the server as it is
+    #[arg(long = "where", value_name = "SQL")]
+    condition: Option<String>,
+    /// Rows to take from the server at a time
+    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = clap::value_parser!(u64).range(1..))]
+    query_rows: u64,
+    /// Milliseconds to wait in between
+    #[arg(long, value_name = "MS", default_value_t = 10)]
+    query_pause: u64,
+}
+
+impl ReadingFlags {
+    pub fn chosen(&self, select: &Select) -> Chosen {
+        Chosen { selection: select.selection(), condition: self.condition.clone() }
+    }
+
+    pub fn pace(&self) -> Pace {
+        Pace { rows: self.query_rows, pause: Duration::from_millis(self.query_pause) }
+    }
+
+    /// A condition in SQL is for a cluster alone.
+    pub fn check_without_cluster(&self) -> Result<(), Failure> {
+        match &self.condition {
+            None => Ok(()),
+            Some(_) => Err(Failure::Usage(
+                "--where is for a cluster to answer: give its admin URL (http://localhost:9070) as JOURNALS; files are \
+                 selected from with --service, --handler, --deployment, --status and --invocation"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+impl ClusterFlags {
+    /// Copies the journals that are chosen into a file without a name.
+    pub fn fetch(&self, url: &str, select: &Select) -> Result<Spooled, Failure> {
+        debug_assert!(is_url(url));
+        let chosen = self.reading.chosen(select);
+        let bar = entries_progress();
+        let fetched = block_on(async {
+            let work = async {
+                let admin = self.access.connect(url).await?;
+                let mut recording = Recording::temporary().map_err(crate::cluster::CopyError::from)?;
+                let progress = &mut |rows, total| show(&bar, rows, total);
+                let copied =
+                    copy(&admin, &chosen, self.reading.pace(), Begun::default(), &mut recording, progress).await?;
+                let file = recording.finish().map_err(crate::cluster::CopyError::from)?;
+                Ok::<_, Failure>((copied, Spooled { name: admin.url(), file }))
+            };
+            tokio::select! {
+                done = work => done,
+                _ = tokio::signal::ctrl_c() => Err(Failure::InterruptedBefore("anything was checked")),
+            }
+        })?;
+        bar.finish_and_clear();
+        let (copied, spooled) = fetched?;
+        tell(&copied);
+        Ok(spooled)
+    }
+}
+
+pub fn show(bar: &ProgressBar, rows: u64, total: u64) {
+    bar.set_length(total.max(rows));
+    bar.set_position(rows);
+}
+
+/// Says on stderr what is not in the copy, and why.
+pub fn tell(copied: &Copied) {
+    if copied.incomplete > 0 {
+        warn_of(&format!(
+            "{} of the journals did not hold still while they were read: they are inconclusive",
+            copied.incomplete
+        ));
+    }
+    tracing::info!(?copied, "read from the cluster");
+}

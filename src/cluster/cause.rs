@@ -1,0 +1,187 @@
+//! Stuck invocations grouped by cause: a thousand of them with three causes read as three groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
+
+use super::fold::{fold, shapes};
+use super::stuck::{FailingStep, Stuck};
+
+/// Invocations that are stuck for one and the same reason.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cause {
+    /// The same for the same cause, to refer to it by.
+    pub id: String,
+    pub service: String,
+    pub handler: String,
+    /// `RT0016`, `RT0007`, …; nothing where it was paused without a failure.
+    pub code: Option<String>,
+    pub step: Option<FailingStep>,
+    /// The message with its volatile parts folded.
+    pub shape: Option<String>,
+    /// One message as it came.
+    pub message: Option<String>,
+    pub count: u64,
+    pub statuses: BTreeMap<String, u64>,
+    pub deployments: BTreeMap<String, u64>,
+    pub sdks: BTreeSet<String>,
+    pub oldest: Option<Oldest>,
+    /// Its invocations, as places in the list that was grouped.
+    #[serde(skip)]
+    pub members: Vec<usize>,
+}
+
+/// The one that is stuck for the longest time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Oldest {
+    pub invocation: String,
+    pub target: Option<String>,
+    pub since: Option<String>,
+}
+
+/// What makes a cause, the message left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    service: String,
+    handler: String,
+    code: Option<String>,
+    step: Option<FailingStep>,
+}
+
+impl Key {
+    fn of(stuck: &Stuck) -> Self {
+        let (service, handler) = stuck.info.service_and_handler().unwrap_or_default();
+        let cause = &stuck.cause;
+        let step = cause.step.clone().map(|step| FailingStep {
+            // A step in a loop has another index each time; a mismatch is one at its very place.
+            command_index: step.command_index.filter(|_| cause.is_mismatch()),
+            name: step.name.map(|name| fold(&name).join(" ")),
+            command_type: step.command_type,
+        });
+        Self { service, handler, code: cause.code.clone(), step }
+    }
+
+    /// A mismatch at a known place is one whatever the message: its words differ by SDK, and hold payloads.
+    fn says_it_all(&self) -> bool {
+        self.code.as_deref() == Some("RT0016") && self.step.as_ref().is_some_and(|step| step.command_index.is_some())
+    }
+}
+
+/// The largest group first.
+pub fn group(all: &[Stuck]) -> Vec<Cause> {
+    let mut by_key: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+    for (at, stuck) in all.iter().enumerate() {
+        by_key.entry(Key::of(stuck)).or_default().push(at);
+    }
+    let mut causes = Vec::new();
+    for (key, members) in by_key {
+        if key.says_it_all() {
+            causes.push(cause(&key, None, members, all));
+            continue;
+        }
+        let folded: Vec<_> =
+            members.iter().map(|at| fold(all[*at].cause.message.as_deref().unwrap_or_default())).collect();
+        let mut by_shape: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (shape, at) in shapes(&folded).into_iter().zip(members) {
+            by_shape.entry(shape).or_default().push(at);
+        }
+        causes.extend(by_shape.into_iter().map(|(shape, members)| cause(&key, Some(shape), members, all)));
+    }
+    causes.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.id.cmp(&other.id)));
+    causes
+}
+
+fn cause(key: &Key, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -> Cause {
+    let shape = shape.filter(|shape| !shape.is_empty());
+    let mut hasher = SipHasher13::new();
+    (key, &shape).hash(&mut hasher);
+    let tally = |name: &dyn Fn(&Stuck) -> Option<String>| {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for name in members.iter().filter_map(|at| name(&all[*at])) {
+            *counts.entry(name).or_default() += 1;
+        }
+        counts
+    };
+    let oldest =
+        members.iter().map(|at| &all[*at]).min_by(|one, other| (&one.since, &one.id).cmp(&(&other.since, &other.id)));
+    Cause {
+        id: format!("{:012x}", hasher.finish() >> 16),
+        service: key.service.clone(),
+        handler: key.handler.clone(),
+        code: key.code.clone(),
+        step: key.step.clone(),
+        shape,
+        message: oldest.and_then(|stuck| stuck.cause.message.clone()),
+        count: members.len() as u64,
+        statuses: tally(&|stuck| Some(stuck.status.name().to_owned())),
+        deployments: tally(&|stuck| stuck.deployment().map(str::to_owned)),
+        sdks: tally(&|stuck| stuck.sdk.clone()).into_keys().collect(),
+        oldest: oldest.map(|stuck| Oldest {
+            invocation: stuck.id.clone(),
+            target: stuck.info.target(),
+            since: stuck.since.clone(),
+        }),
+        members,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::stuck::{FailureCause, StuckStatus};
+    use crate::journal::InvocationInfo;
+
+    fn stuck(number: usize, code: &str, message: &str, step: FailingStep) -> Stuck {
+        Stuck {
+            id: format!("inv_{number:04}"),
+            info: InvocationInfo {
+                service: Some("Order".into()),
+                handler: Some("process".into()),
+                deployment: Some(format!("dp_{}", number % 2)),
+                ..InvocationInfo::default()
+            },
+            status: StuckStatus::BackingOff,
+            cause: FailureCause { code: Some(code.into()), message: Some(message.into()), step: Some(step) },
+            since: Some(format!("2026-11-24T00:{:02}:00.000Z", 59 - number % 60)),
+            journal_size: 1,
+            commands: 1,
+            modified_at: None,
+            invoked_by: None,
+            invoked_by_target: None,
+            sdk: None,
+            journal_stays: true,
+        }
+    }
+
+    #[test]
+    fn a_thousand_with_three_causes_are_three_groups() {
+        let run = |name: &str, index| FailingStep {
+            command_index: Some(index),
+            command_type: Some("Run".into()),
+            name: Some(name.into()),
+        };
+        let all: Vec<Stuck> = (0..1000)
+            .map(|number| match number % 5 {
+                0 | 1 => stuck(number, "RT0016", &format!("parameter: '{{\"qty\":{number}}}' differs"), run("", 5)),
+                2 | 3 => {
+                    let name = format!("charge-{number}");
+                    stuck(number, "RT0007", &format!("order {number} declined"), run(&name, number as u64))
+                }
+                _ => stuck(number, "RT0007", "ledger is down", run("book", 2)),
+            })
+            .collect();
+        let causes = group(&all);
+        assert_eq!(causes.iter().map(|cause| cause.count).collect::<Vec<_>>(), [400, 400, 200]);
+        assert_eq!(causes[2].shape.as_deref(), Some("ledger is down"));
+        assert_eq!(causes[0].deployments.values().sum::<u64>(), 400);
+        assert_eq!(causes[0].deployments.len(), 2);
+        let mut reversed = all.clone();
+        reversed.reverse();
+        let ids = |causes: &[Cause]| causes.iter().map(|cause| cause.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&group(&reversed)), ids(&causes), "a cause's id does not depend on the order");
+        let oldest = causes[2].oldest.as_ref().unwrap();
+        assert_eq!(oldest.since.as_deref(), Some("2026-11-24T00:00:00.000Z"));
+    }
+}

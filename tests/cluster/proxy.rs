@@ -1,0 +1,95 @@
+//! What stands between us and a real admin API, and does to the connection what networks and servers do.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    None,
+    /// The connection ends after so many bytes of answers.
+    Cut(u64),
+    /// Answers stop coming after so many bytes; the connection stays.
+    Silence(u64),
+    /// So many bytes of answers a millisecond.
+    Slow(u64),
+    /// Every part of an answer comes so many milliseconds late.
+    Late(u64),
+    /// Every request is answered with this head instead.
+    Answer(&'static str),
+}
+
+pub struct Proxy {
+    pub url: String,
+    /// Bytes of answers that went through.
+    pub answered: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// `fault` says what becomes of the connection with this number, from 0.
+    pub fn start(upstream: &str, fault: impl Fn(u64) -> Fault + Send + Sync + 'static) -> Self {
+        let upstream = upstream.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answered = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&answered);
+        std::thread::spawn(move || {
+            for (number, client) in (0..).zip(listener.incoming()) {
+                let Ok(client) = client else { continue };
+                let fault = fault(number);
+                let (upstream, counted) = (upstream.clone(), Arc::clone(&counted));
+                std::thread::spawn(move || {
+                    // Whoever ends it first ends it.
+                    let _ = serve(client, &upstream, fault, &counted);
+                });
+            }
+        });
+        Self { url, answered }
+    }
+}
+
+fn serve(mut client: TcpStream, upstream: &str, fault: Fault, counted: &AtomicU64) -> std::io::Result<()> {
+    if let Fault::Answer(head) = fault {
+        let mut request = [0; 16 << 10];
+        while client.read(&mut request)? > 0 {
+            client.write_all(head.as_bytes())?;
+        }
+        return Ok(());
+    }
+    let mut server = TcpStream::connect(upstream)?;
+    let (mut requests, mut onwards) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut requests, &mut onwards);
+        let _ = onwards.shutdown(Shutdown::Both);
+    });
+    let mut through = 0u64;
+    let mut buffer = [0; 4 << 10];
+    loop {
+        let read = server.read(&mut buffer)?;
+        if read == 0 {
+            return client.shutdown(Shutdown::Both);
+        }
+        let mut allowed = read;
+        match fault {
+            Fault::Cut(limit) if through + read as u64 > limit => {
+                allowed = (limit - through) as usize;
+            }
+            Fault::Silence(limit) if through + read as u64 > limit => {
+                std::thread::sleep(Duration::from_secs(30));
+                return Ok(());
+            }
+            Fault::Slow(rate) => std::thread::sleep(Duration::from_millis(read as u64 / rate)),
+            Fault::Late(late) => std::thread::sleep(Duration::from_millis(late)),
+            _ => {}
+        }
+        client.write_all(&buffer[..allowed])?;
+        through += allowed as u64;
+        counted.fetch_add(allowed as u64, Ordering::Relaxed);
+        if allowed < read {
+            return client.shutdown(Shutdown::Both);
+        }
+    }
+}
