@@ -45,18 +45,18 @@ impl Content {
         }
     }
 
-    /// Ids in their order, each with the number of its journal.
+    /// Ids in their order (that of their bytes, as servers store them), each with the number of its journal.
     fn ids(&self) -> Vec<(String, usize)> {
-        let mut numbers: Vec<(u64, u128, usize)> = (0..self.journals)
+        let mut ids: Vec<(InvocationId, usize)> = (0..self.journals)
             .map(|number| {
                 let mut random = Random::new(number as u64 ^ 0x1D5);
                 let partition_key = random.next();
-                (partition_key, u128::from(random.next()) << 40 | u128::from(random.next() >> 32), number)
+                let uuid = u128::from(random.next()) << 40 | u128::from(random.next() >> 32);
+                (InvocationId::from_numbers(partition_key, uuid), number)
             })
             .collect();
-        numbers.sort_unstable();
-        let id = |(partition_key, uuid, number)| (InvocationId::from_numbers(partition_key, uuid).to_string(), number);
-        numbers.into_iter().map(id).collect()
+        ids.sort_by_cached_key(|(id, _)| id.wire());
+        ids.into_iter().map(|(id, number)| (id.to_string(), number)).collect()
     }
 
     /// Sorted, in large batches.

@@ -33,12 +33,7 @@ impl Listed {
     }
 }
 
-/// In the order in which the server stores them, as far as that is known.
-fn as_stored(id: IdOrder) -> (u64, IdOrder) {
-    (id.partition_key(), id)
-}
-
-/// In the order of [`as_stored`].
+/// In the order of ids, which is that in which the server stores them.
 #[derive(Debug, Default)]
 pub struct Listing {
     pub listed: Vec<Listed>,
@@ -57,9 +52,7 @@ impl Listing {
         let mut listing = Self::query(admin, &format!("select {COLUMNS} from sys_invocation{condition}")).await?;
         if let Some(limit) = chosen.selection.limit {
             // The first in the order of ids, as everywhere.
-            listing.listed.sort_unstable_by_key(|listed| listed.id);
             listing.listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
         }
         listing.listed.shrink_to_fit();
         Ok(listing)
@@ -82,7 +75,7 @@ impl Listing {
                 if !feed.is_whole() {
                     return Err(download.cut_off());
                 }
-                listing.listed.sort_unstable_by_key(|listed| as_stored(listed.id));
+                listing.listed.sort_unstable_by_key(|listed| listed.id);
                 // The view may tell of an invocation twice while it changes hands.
                 listing.listed.dedup_by_key(|listed| listed.id);
                 Ok(listing)
@@ -188,7 +181,7 @@ impl Listing {
         if self.listed.get(near + 1).is_some_and(|next| next.id == id) {
             return Some(near + 1);
         }
-        self.listed.binary_search_by_key(&as_stored(id), |listed| as_stored(listed.id)).ok()
+        self.listed.binary_search_by_key(&id, |listed| listed.id).ok()
     }
 
     /// How many entries they have together.

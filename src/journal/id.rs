@@ -67,9 +67,9 @@ impl fmt::Display for InvocationId {
     }
 }
 
-/// The order of everything that is reported: by partition key and uuid as the numbers that the id's digits are. (A server
-/// stores and sends them in another order, by [`Self::partition_key`].) Ids of another form follow, by their text's place
-/// among them.
+/// The order of everything that is reported: that of the id's 24 bytes, which is that of the server's `partition_key` and
+/// so about that in which a server stores and sends journals: reading its files in this order is reading them from
+/// front to back. It is not the order of the ids as text. Ids of another form follow, by their text's place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdOrder([u32; 6]);
 
@@ -80,7 +80,8 @@ impl IdOrder {
         if partition == u64::MAX {
             return None;
         }
-        Some(Self::from_parts(partition, uuid))
+        // The digits are the bytes read as little-endian numbers.
+        Some(Self::from_parts(partition.swap_bytes(), uuid.swap_bytes()))
     }
 
     /// The order of the id that has this place among those of another form.
@@ -99,10 +100,9 @@ impl IdOrder {
         })
     }
 
-    /// The server's `partition_key`, by which it stores and sends invocations, of an id in Restate's form: the id has its
-    /// bytes in little-endian order, read as one big-endian number.
+    /// The server's `partition_key`, of an id in Restate's form.
     pub fn partition_key(self) -> u64 {
-        (u64::from(self.0[0]) << 32 | u64::from(self.0[1])).swap_bytes()
+        u64::from(self.0[0]) << 32 | u64::from(self.0[1])
     }
 
     /// The id itself, for one in Restate's form.
@@ -111,9 +111,8 @@ impl IdOrder {
             return None;
         }
         let words = self.0.map(u128::from);
-        let partition = (words[0] << 32 | words[1]) as u64;
         let uuid = words[2] << 96 | words[3] << 64 | words[4] << 32 | words[5];
-        Some(InvocationId::from_numbers(partition, uuid))
+        Some(InvocationId::from_numbers(self.partition_key().swap_bytes(), uuid.swap_bytes()))
     }
 
     fn from_parts(partition: u64, uuid: u128) -> Self {
@@ -185,9 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn order_is_that_of_the_numbers() {
+    fn order_is_that_of_the_bytes() {
         let low = IdOrder::from_parts(1, u128::MAX);
         let high = IdOrder::from_parts(2, 0);
         assert!(low < high && high < IdOrder::of_other(0) && IdOrder::of_other(0) < IdOrder::of_other(1));
+        let mut ids: Vec<InvocationId> = (0..100u64)
+            .map(|number| InvocationId::from_numbers(number.wrapping_mul(0x9E37_79B9_7F4A_7C15), number.into()))
+            .collect();
+        ids.sort_by_key(|id| IdOrder::of(id.as_str()));
+        assert!(ids.is_sorted_by_key(InvocationId::wire));
     }
 }
