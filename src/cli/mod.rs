@@ -101,7 +101,7 @@ struct Select {
     /// Only invocations with this status (running, paused, backing-off, suspended, completed, …)
     #[arg(long, value_name = "STATUS")]
     status: Vec<String>,
-    /// At most this many, in the order of ids
+    /// At most this many, in the order in which servers store them
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }

@@ -46,7 +46,12 @@ pub fn stage(server: &Server) {
         let mut child =
             command(&apply).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis(150 + (random >> 33) % 900));
+        // A number of acts and not a time, so that it is under way on fast machines and on slow ones.
+        let enough = acts(&proxy) + (random >> 33) % 16;
+        while acts(&proxy) < enough && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis((random >> 40) % 50));
         assert!(child.try_wait().unwrap().is_none(), "it was done before it was killed {kill} times");
         child.kill().unwrap();
         child.wait().unwrap();
@@ -85,4 +90,14 @@ pub fn stage(server: &Server) {
     server.until("what was started anew completes", || {
         (count(server, &format!("{new} and completion_result = 'success'")) == 60).then_some(())
     });
+}
+
+/// How often the server was asked to change an invocation.
+fn acts(proxy: &Proxy) -> u64 {
+    let answered = proxy.answered();
+    answered
+        .iter()
+        .filter(|(path, _)| path.starts_with("/invocations/"))
+        .map(|(_, statuses)| statuses.len() as u64)
+        .sum()
 }
