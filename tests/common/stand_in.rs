@@ -188,7 +188,8 @@ pub fn journals(count: u64) -> (tempfile::NamedTempFile, Vec<String>) {
     let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORDED)).unwrap();
     let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     let recorded = first["id"].as_str().unwrap();
-    let ids: Vec<String> = (1..=count).map(|number| InvocationId::from_numbers(number, 7).to_string()).collect();
+    let ids: Vec<String> =
+        (1..=count).map(|number| InvocationId::from_numbers(number.swap_bytes(), 7).to_string()).collect();
     let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
     for id in &ids {
         file.write_all(text.replace(recorded, id).as_bytes()).unwrap();
