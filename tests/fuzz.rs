@@ -1,5 +1,6 @@
 //! What fuzzing found is read without a panic, and so are some thousands of fixtures with a few bytes changed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rehearsal::journal::{CommandKind, Journal};
@@ -63,11 +64,11 @@ fn fixtures() -> PathBuf {
 /// Files small enough to be read thousands of times.
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    let rows = std::fs::read_to_string(fixtures().join("formats/rows.jsonl")).unwrap();
+    let rows = fs::read_to_string(fixtures().join("formats/rows.jsonl")).unwrap();
     let lines: Vec<&str> = rows.lines().take(24).collect();
     seeds.push(lines.join("\n").into_bytes());
     seeds.push(format!("{{\"rows\":[{}]}}", lines.join(",")).into_bytes());
-    seeds.push(std::fs::read(fixtures().join("clean/v7-process/trace.json")).unwrap());
+    seeds.push(fs::read(fixtures().join("clean/v7-process/trace.json")).unwrap());
     seeds.extend(arrow::streams(&lines));
     seeds
 }
@@ -138,7 +139,7 @@ fn fixtures_with_a_few_bytes_changed_are_read_without_a_panic() {
         seeded.mutate(&mut bytes);
         if let Err(panic) = std::panic::catch_unwind(|| read::read(&bytes)) {
             let kept = std::env::temp_dir().join(format!("rehearse-fuzz-{case}"));
-            std::fs::write(&kept, &bytes).unwrap();
+            fs::write(&kept, &bytes).unwrap();
             eprintln!("case {case} is kept as {}", kept.display());
             std::panic::resume_unwind(panic);
         }
@@ -149,10 +150,10 @@ fn fixtures_with_a_few_bytes_changed_are_read_without_a_panic() {
 fn what_fuzzing_found_is_read_without_a_panic() {
     let directory = fixtures().join("broken/fuzz");
     let mut read = 0;
-    for entry in std::fs::read_dir(directory).unwrap() {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         eprintln!("{}", path.display());
-        read::read(&std::fs::read(path).unwrap());
+        read::read(&fs::read(path).unwrap());
         read += 1;
     }
     assert!(read > 0);
@@ -197,6 +198,10 @@ fn seeds_of_answers(journals: &[Journal]) -> Vec<Vec<u8>> {
 fn whatever_a_candidate_answers_nothing_can_run_and_it_comes_to_an_end() {
     let cases: u64 = std::env::var("FUZZ_CASES").map_or(600, |cases| cases.parse().unwrap());
     let journals = answers::journals(&fixtures());
+    // What fuzzing found, if it ever did.
+    for file in fs::read_dir(fixtures().join("broken/fuzz-answers")).into_iter().flatten() {
+        answers::answer(&journals, &fs::read(file.unwrap().path()).unwrap());
+    }
     let seeds = seeds_of_answers(&journals);
     for case in 0..cases {
         let mut seeded = Seeded(case ^ 0xA45);
@@ -207,7 +212,7 @@ fn whatever_a_candidate_answers_nothing_can_run_and_it_comes_to_an_end() {
         }
         if let Err(panic) = std::panic::catch_unwind(|| answers::answer(&journals, &input)) {
             let kept = std::env::temp_dir().join(format!("rehearse-fuzz-answers-{case}"));
-            std::fs::write(&kept, &input).unwrap();
+            fs::write(&kept, &input).unwrap();
             eprintln!("case {case} is kept as {}", kept.display());
             std::panic::resume_unwind(panic);
         }
@@ -219,6 +224,6 @@ fn whatever_a_candidate_answers_nothing_can_run_and_it_comes_to_an_end() {
 fn seeds_of_answers_for_the_fuzzer() {
     let folder = PathBuf::from(std::env::var_os("FUZZ_SEEDS").unwrap());
     for (number, seed) in seeds_of_answers(&answers::journals(&fixtures())).iter().enumerate() {
-        std::fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+        fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
     }
 }
