@@ -16,8 +16,6 @@ pub enum Fault {
     Silence(u64),
     /// So many bytes of answers a millisecond.
     Slow(u64),
-    /// Every part of an answer comes so many milliseconds late.
-    Late(u64),
     /// Every request is answered with this head instead.
     Answer(&'static str),
 }
@@ -31,6 +29,16 @@ pub struct Proxy {
 impl Proxy {
     /// `fault` says what becomes of the connection with this number, from 0.
     pub fn start(upstream: &str, fault: impl Fn(u64) -> Fault + Send + Sync + 'static) -> Self {
+        Self::start_with(upstream, fault, || ())
+    }
+
+    /// `before` is done before each piece of a request goes on to the server.
+    pub fn start_with(
+        upstream: &str,
+        fault: impl Fn(u64) -> Fault + Send + Sync + 'static,
+        before: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let before = Arc::new(before);
         let upstream = upstream.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -40,10 +48,10 @@ impl Proxy {
             for (number, client) in (0..).zip(listener.incoming()) {
                 let Ok(client) = client else { continue };
                 let fault = fault(number);
-                let (upstream, counted) = (upstream.clone(), Arc::clone(&counted));
+                let (upstream, counted, before) = (upstream.clone(), Arc::clone(&counted), Arc::clone(&before));
                 std::thread::spawn(move || {
                     // Whoever ends it first ends it.
-                    let _ = serve(client, &upstream, fault, &counted);
+                    let _ = serve(client, &upstream, fault, &counted, move || before());
                 });
             }
         });
@@ -51,7 +59,13 @@ impl Proxy {
     }
 }
 
-fn serve(mut client: TcpStream, upstream: &str, fault: Fault, counted: &AtomicU64) -> std::io::Result<()> {
+fn serve(
+    mut client: TcpStream,
+    upstream: &str,
+    fault: Fault,
+    counted: &AtomicU64,
+    before: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
     if let Fault::Answer(head) = fault {
         let mut request = [0; 16 << 10];
         while client.read(&mut request)? > 0 {
@@ -62,7 +76,13 @@ fn serve(mut client: TcpStream, upstream: &str, fault: Fault, counted: &AtomicU6
     let mut server = TcpStream::connect(upstream)?;
     let (mut requests, mut onwards) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || {
-        let _ = std::io::copy(&mut requests, &mut onwards);
+        let mut piece = [0; 4 << 10];
+        while let Ok(read @ 1..) = requests.read(&mut piece) {
+            before();
+            if onwards.write_all(&piece[..read]).is_err() {
+                break;
+            }
+        }
         let _ = onwards.shutdown(Shutdown::Both);
     });
     let mut through = 0u64;
@@ -82,7 +102,6 @@ fn serve(mut client: TcpStream, upstream: &str, fault: Fault, counted: &AtomicU6
                 return Ok(());
             }
             Fault::Slow(rate) => std::thread::sleep(Duration::from_millis(read as u64 / rate)),
-            Fault::Late(late) => std::thread::sleep(Duration::from_millis(late)),
             _ => {}
         }
         client.write_all(&buffer[..allowed])?;
