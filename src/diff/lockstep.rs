@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::journal::command::{Command, Compared};
 use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Step, Trace};
-use crate::protocol::{self, DecodeError, NotificationId};
+use crate::protocol::{self, Comparison, DecodeError, NotificationId};
 
 /// Where replay stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,12 +127,15 @@ fn same_command(
     if kind == CommandKind::Input {
         return Ok(true);
     }
-    let mut seen_timing = false;
-    if kind == their_kind
-        && protocol::same_unless_uncompared(kind, recorded.raw(at), replayed.raw(their), &mut seen_timing)
-    {
-        *timing |= seen_timing;
-        return Ok(true);
+    let compared =
+        if kind == their_kind { protocol::compare(kind, recorded.raw(at), replayed.raw(their)) } else { None };
+    match compared {
+        Some(Comparison::Same { timing: differs }) => {
+            *timing |= differs;
+            return Ok(true);
+        }
+        Some(Comparison::Differs) => return Ok(false),
+        None => {}
     }
     let mine = decode_command(recorded, at, Side::Recorded)?;
     let theirs = decode_command(replayed, their, Side::Replayed)?;

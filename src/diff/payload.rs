@@ -1,7 +1,7 @@
 //! Where two payloads differ: by path for JSON, by place for anything else.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// One differing place in a payload. A side that lacks the place has `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PayloadChange {
-    /// `qty`, `items[2].name`; empty for the payload as a whole.
+    /// `parameter.qty`, `parameter.items[2].name`, or `parameter` for the payload as a whole.
     pub path: String,
     pub recorded: Option<Value>,
     pub replayed: Option<Value>,
@@ -32,8 +32,8 @@ pub enum Difference {
     Places(Vec<PayloadChange>),
 }
 
-/// How two payloads that are not the same bytes differ as JSON.
-pub fn json_difference(recorded: &[u8], replayed: &[u8]) -> Difference {
+/// How two payloads that are not the same bytes differ as JSON; `name` is what they are called in front of every path.
+pub fn json_difference(name: &str, recorded: &[u8], replayed: &[u8]) -> Difference {
     if recorded.len().max(replayed.len()) > PARSED_BELOW {
         return Difference::NotJson;
     }
@@ -41,12 +41,17 @@ pub fn json_difference(recorded: &[u8], replayed: &[u8]) -> Difference {
     let (Ok(recorded), Ok(replayed)) = (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) else {
         return Difference::NotJson;
     };
-    match walk(&mut String::new(), recorded, replayed, 0, &mut changes) {
+    let mut path = String::with_capacity(PATH);
+    path.push_str(name);
+    match walk(&mut path, recorded, replayed, 0, &mut changes) {
         Err(_) => Difference::NotJson,
         Ok(()) if changes.is_empty() => Difference::Notation,
         Ok(()) => Difference::Places(changes),
     }
 }
+
+/// Few paths are longer.
+const PATH: usize = 32;
 
 /// Members of objects, and elements of lists, are gone through as text so deep, and so many of them; what is beyond is
 /// parsed as a whole.
@@ -71,7 +76,7 @@ fn walk(
         }
     }
     let (recorded, replayed): (Value, Value) = (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
-    collect(path, &recorded, &replayed, changes);
+    collect(path, recorded, replayed, changes);
     Ok(())
 }
 
@@ -85,16 +90,16 @@ fn walk_members(
     for (key, text) in mine {
         match text_of(theirs, key) {
             Some(other) if *other == **text => {}
-            Some(other) => within(path, &member(path, key), |path| walk(path, text, other, depth + 1, changes))?,
+            Some(other) => within(path, At::Member(key), |path| walk(path, text, other, depth + 1, changes))?,
             None => {
-                let value: Value = serde_json::from_str(text)?;
-                within(path, &member(path, key), |path| push(path, Some(&value), None, changes));
+                let value = serde_json::from_str(text)?;
+                within(path, At::Member(key), |path| push(path, Some(value), None, changes));
             }
         }
     }
     for (key, text) in theirs.iter().filter(|(key, _)| text_of(mine, key).is_none()) {
-        let value: Value = serde_json::from_str(text)?;
-        within(path, &member(path, key), |path| push(path, None, Some(&value), changes));
+        let value = serde_json::from_str(text)?;
+        within(path, At::Member(key), |path| push(path, None, Some(value), changes));
     }
     Ok(())
 }
@@ -154,25 +159,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn collect(path: &mut String, recorded: &Value, replayed: &Value, changes: &mut Vec<PayloadChange>) {
+fn collect(path: &mut String, recorded: Value, replayed: Value, changes: &mut Vec<PayloadChange>) {
     if changes.len() >= MOST_CHANGES {
         return;
     }
     match (recorded, replayed) {
-        (Value::Object(mine), Value::Object(theirs)) => {
-            for (key, value) in mine {
-                within(path, &member(path, key), |path| match theirs.get(key) {
-                    Some(other) => collect(path, value, other, changes),
-                    None => push(path, Some(value), None, changes),
+        (Value::Object(mut mine), Value::Object(mut theirs)) => {
+            for (key, value) in &mut mine {
+                let other = theirs.get_mut(key).map(Value::take);
+                within(path, At::Member(key), |path| match other {
+                    Some(other) => collect(path, value.take(), other, changes),
+                    None => push(path, Some(value.take()), None, changes),
                 });
             }
-            for (key, value) in theirs.iter().filter(|(key, _)| !mine.contains_key(*key)) {
-                within(path, &member(path, key), |path| push(path, None, Some(value), changes));
+            for (key, value) in theirs.into_iter().filter(|(key, _)| !mine.contains_key(key)) {
+                within(path, At::Member(&key), |path| push(path, None, Some(value), changes));
             }
         }
         (Value::Array(mine), Value::Array(theirs)) => {
+            let (mut mine, mut theirs) = (mine.into_iter(), theirs.into_iter());
             for at in 0..mine.len().max(theirs.len()) {
-                within(path, &format!("[{at}]"), |path| match (mine.get(at), theirs.get(at)) {
+                within(path, At::Element(at), |path| match (mine.next(), theirs.next()) {
                     (Some(value), Some(other)) => collect(path, value, other, changes),
                     (value, other) => push(path, value, other, changes),
                 });
@@ -183,27 +190,43 @@ fn collect(path: &mut String, recorded: &Value, replayed: &Value, changes: &mut 
     }
 }
 
-fn within<T>(path: &mut String, segment: &str, then: impl FnOnce(&mut String) -> T) -> T {
+/// One step into a value.
+enum At<'a> {
+    Member(&'a str),
+    Element(usize),
+}
+
+impl At<'_> {
+    /// `.key`, or `["odd key"]` for a key that would not read as one.
+    fn append_to(&self, path: &mut String) {
+        match self {
+            Self::Element(at) => write!(path, "[{at}]").expect("a String takes everything"),
+            Self::Member(key) if is_plain(key) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+            }
+            Self::Member(key) => write!(path, "[{}]", Value::from(*key)).expect("a String takes everything"),
+        }
+    }
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '$')
+}
+
+fn within<T>(path: &mut String, at: At<'_>, then: impl FnOnce(&mut String) -> T) -> T {
     let length = path.len();
-    path.push_str(segment);
+    at.append_to(path);
     let result = then(path);
     path.truncate(length);
     result
 }
 
-/// `.key`, or `["odd key"]` for a key that would not read as one.
-fn member(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '$');
-    match (plain, path.is_empty()) {
-        (true, true) => key.to_owned(),
-        (true, false) => format!(".{key}"),
-        (false, _) => format!("[{}]", Value::from(key)),
-    }
-}
-
-fn push(path: &str, recorded: Option<&Value>, replayed: Option<&Value>, changes: &mut Vec<PayloadChange>) {
+fn push(path: &str, recorded: Option<Value>, replayed: Option<Value>, changes: &mut Vec<PayloadChange>) {
     if changes.len() < MOST_CHANGES {
-        changes.push(PayloadChange { path: path.to_owned(), recorded: recorded.cloned(), replayed: replayed.cloned() });
+        changes.push(PayloadChange { path: path.to_owned(), recorded, replayed });
     }
 }
 
@@ -214,7 +237,7 @@ mod tests {
     use super::*;
 
     fn paths(recorded: &str, replayed: &str) -> Vec<String> {
-        match json_difference(recorded.as_bytes(), replayed.as_bytes()) {
+        match json_difference("", recorded.as_bytes(), replayed.as_bytes()) {
             Difference::Places(changes) => changes.into_iter().map(|change| change.path).collect(),
             Difference::NotJson | Difference::Notation => Vec::new(),
         }
@@ -235,7 +258,7 @@ mod tests {
 
     #[test]
     fn notation_is_no_difference() {
-        let difference = |a: &str, b: &str| json_difference(a.as_bytes(), b.as_bytes());
+        let difference = |a: &str, b: &str| json_difference("", a.as_bytes(), b.as_bytes());
         assert_eq!(difference(r#"{"a":1,"b":2}"#, r#"{ "b":2, "a":1 }"#), Difference::Notation);
         assert_eq!(difference(r#"{"a":"\u0041"}"#, r#"{"\u0061":"A"}"#), Difference::Notation);
         for (a, b) in
@@ -262,8 +285,8 @@ mod tests {
         for recorded in &values {
             for replayed in values.iter().filter(|replayed| *replayed != recorded) {
                 let mut whole = Vec::new();
-                collect(&mut String::new(), recorded, replayed, &mut whole);
-                let texts = json_difference(recorded.to_string().as_bytes(), replayed.to_string().as_bytes());
+                collect(&mut String::new(), recorded.clone(), replayed.clone(), &mut whole);
+                let texts = json_difference("", recorded.to_string().as_bytes(), replayed.to_string().as_bytes());
                 assert_eq!(texts, Difference::Places(whole), "{recorded} {replayed}");
             }
         }

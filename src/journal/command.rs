@@ -192,11 +192,11 @@ pub enum FieldValue {
     Bytes(Vec<u8>),
     Number(u64),
     Void,
-    Failure(FailureMessage),
+    Failure(Box<FailureMessage>),
     Headers(Vec<Header>),
     StateKeys(StateKeyList),
-    IdempotentRequest(IdempotentRequestTarget),
-    Workflow(WorkflowTarget),
+    IdempotentRequest(Box<IdempotentRequestTarget>),
+    Workflow(Box<WorkflowTarget>),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -276,6 +276,10 @@ pub struct FieldDifference<'a> {
 }
 
 impl Command {
+    fn value(&self, tag: u32) -> Option<&FieldValue> {
+        self.fields.iter().find(|(field, _)| field.tag == tag).map(|(_, value)| value)
+    }
+
     pub fn get(&self, name: &str) -> Option<&FieldValue> {
         self.fields.iter().find(|(field, _)| field.name == name).map(|(_, value)| value)
     }
@@ -309,7 +313,7 @@ impl Command {
             })
             .filter_map(|field| {
                 let difference =
-                    FieldDifference { field, recorded: self.get(field.name), replayed: replayed.get(field.name) };
+                    FieldDifference { field, recorded: self.value(field.tag), replayed: replayed.value(field.tag) };
                 let left_out = !replayed.complete && replayed.leaves_out(field);
                 (!left_out && !difference.is_same(replayed.complete)).then_some(difference)
             })

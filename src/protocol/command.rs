@@ -20,6 +20,9 @@ pub enum DecodeError {
     WireType { entry: String, field: &'static str, found: WireType },
 }
 
+/// Few commands have more.
+const FIELDS: usize = 6;
+
 /// Decodes a command's `raw`.
 pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
     let malformed = |error: prost::DecodeError| DecodeError::Malformed {
@@ -27,15 +30,14 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
         reason: error.to_string(),
     };
     let table = fields(kind);
-    let mut slots: Vec<Option<FieldValue>> = vec![None; table.len()];
+    let mut found: Vec<(&'static Field, FieldValue)> = Vec::with_capacity(table.len().min(FIELDS));
     let mut rest = raw;
     while !rest.is_empty() {
         let (tag, wire) = decode_key(&mut rest).map_err(malformed)?;
-        let Some(at) = table.iter().position(|field| field.tag == tag) else {
+        let Some(field) = table.iter().find(|field| field.tag == tag) else {
             skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(malformed)?;
             continue;
         };
-        let field = &table[at];
         if wire != wire_type(field.kind) {
             return Err(DecodeError::WireType {
                 entry: format!("Command: {}", kind.name()),
@@ -51,29 +53,20 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
             FieldValue::Number(number)
         } else {
             let bytes = delimited(&mut rest).map_err(malformed)?;
-            value_of(field, bytes, slots[at].take()).map_err(|error| match error {
+            let before = found.iter().position(|(own, _)| own.tag == tag).map(|at| found.remove(at).1);
+            value_of(field, bytes, before).map_err(|error| match error {
                 Refused::Malformed(error) => malformed(error),
                 Refused::NotUtf8 => {
                     DecodeError::NotUtf8 { entry: format!("Command: {}", kind.name()), field: field.name }
                 }
             })?
         };
-        if field.oneof != 0 {
-            for (other, slot) in table.iter().zip(&mut slots) {
-                if other.oneof == field.oneof {
-                    *slot = None;
-                }
-            }
-        }
-        slots[at] = Some(value);
+        found.retain(|(own, _)| own.tag != tag && (own.oneof == 0 || own.oneof != field.oneof));
+        let at = found.partition_point(|(own, _)| own.tag < tag);
+        found.insert(at, (field, value));
     }
-    let fields = table
-        .iter()
-        .zip(slots)
-        .filter_map(|(field, value)| Some((field, value?)))
-        .filter(|(field, value)| !is_default(field.kind, value))
-        .collect();
-    Ok(Command { kind, fields, complete: true })
+    found.retain(|(field, value)| !is_default(field.kind, value));
+    Ok(Command { kind, fields: found, complete: true })
 }
 
 /// Decodes a command's `raw`; one that can not be decoded has no fields.
@@ -174,7 +167,7 @@ fn value_of(field: &Field, bytes: &[u8], before: Option<FieldValue>) -> Result<F
         FieldKind::Failure => {
             let mut failure = match before {
                 Some(FieldValue::Failure(before)) => before,
-                _ => FailureMessage::default(),
+                _ => Box::<FailureMessage>::default(),
             };
             failure.merge(bytes)?;
             FieldValue::Failure(failure)
@@ -198,7 +191,7 @@ fn value_of(field: &Field, bytes: &[u8], before: Option<FieldValue>) -> Result<F
         FieldKind::IdempotentRequest => {
             let mut target = match before {
                 Some(FieldValue::IdempotentRequest(before)) => before,
-                _ => IdempotentRequestTarget::default(),
+                _ => Box::<IdempotentRequestTarget>::default(),
             };
             target.merge(bytes)?;
             FieldValue::IdempotentRequest(target)
@@ -206,7 +199,7 @@ fn value_of(field: &Field, bytes: &[u8], before: Option<FieldValue>) -> Result<F
         FieldKind::Workflow => {
             let mut target = match before {
                 Some(FieldValue::Workflow(before)) => before,
-                _ => WorkflowTarget::default(),
+                _ => Box::<WorkflowTarget>::default(),
             };
             target.merge(bytes)?;
             FieldValue::Workflow(target)

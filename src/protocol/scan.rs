@@ -6,31 +6,65 @@ use super::command::wire_type;
 use crate::journal::command::{Compared, Field, FieldKind, fields, time_tag};
 use crate::journal::{CommandKind, first_difference};
 
-/// `true` only when both messages are plainly the same in all that replay compares; then `timing` is set if a wake-up or
-/// send time differs. `false`: decode them to be sure.
-///
-/// Messages as SDKs write them (known fields, each once, in tag order) are decided here; anything else is not.
-pub fn same_unless_uncompared(kind: CommandKind, recorded: &[u8], replayed: &[u8], timing: &mut bool) -> bool {
+/// How two messages of one kind of command compare, as replay sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// In all that replay compares; `timing`: but a wake-up or send time differs.
+    Same { timing: bool },
+    /// In something that replay compares.
+    Differs,
+}
+
+/// Compares two messages as SDKs write them (known fields, each once, in tag order); `None` of anything else: decode
+/// them to be sure. Text is not looked at for being UTF-8.
+pub fn compare(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> Option<Comparison> {
     if same_but_for_time(kind, recorded, replayed) {
-        *timing = true;
-        return true;
+        return Some(Comparison::Same { timing: true });
     }
     let table = fields(kind);
     let (mut left, mut right) = (Cursor::new(table, recorded), Cursor::new(table, replayed));
+    let mut timing = false;
     loop {
-        let (Some(a), Some(b)) = (left.next_field(), right.next_field()) else { return false };
-        match (a, b) {
-            (None, None) => return true,
+        match (left.next_field()?, right.next_field()?) {
+            (None, None) => return Some(Comparison::Same { timing }),
             (Some((field, a)), Some((other, b))) if std::ptr::eq(field, other) => match field.compared {
                 Compared::Never => {}
-                Compared::Timing => *timing |= a != b,
+                Compared::Timing => timing |= a != b,
                 Compared::Always | Compared::CompletionId if a == b => {}
-                Compared::Always | Compared::CompletionId => return false,
+                Compared::Always | Compared::CompletionId if are_plainly_others(field, a, b) => {
+                    // A field that came again would count in place of this one.
+                    return (left.is_plain() && right.is_plain()).then_some(Comparison::Differs);
+                }
+                Compared::Always | Compared::CompletionId => return None,
             },
             // One side leaves a field out, which may be its default: rare enough to decode.
-            _ => return false,
+            _ => return None,
         }
     }
+}
+
+/// Whether two encodings of a field that are not the same bytes can not mean the same.
+fn are_plainly_others(field: &Field, a: &[u8], b: &[u8]) -> bool {
+    match field.kind {
+        FieldKind::Text | FieldKind::OptionalText | FieldKind::Key | FieldKind::Payload => true,
+        // Each with its content and nothing else.
+        FieldKind::Value => [a, b].into_iter().all(is_plain_value),
+        FieldKind::Void
+        | FieldKind::Failure
+        | FieldKind::Number
+        | FieldKind::OptionalNumber
+        | FieldKind::Headers
+        | FieldKind::StateKeys
+        | FieldKind::IdempotentRequest
+        | FieldKind::Workflow => false,
+    }
+}
+
+fn is_plain_value(message: &[u8]) -> bool {
+    const CONTENT: u8 = 1 << 3 | WireType::LengthDelimited as u8;
+    let [CONTENT, rest @ ..] = message else { return false };
+    let mut rest = rest;
+    varint(&mut rest).is_some_and(|length| length == rest.len() as u64 && length > 0)
 }
 
 /// Whether a time is all that differs: by far the most frequent difference between a journal and what the same code did
@@ -145,6 +179,17 @@ impl<'a> Cursor<'a> {
         Self { table, rest }
     }
 
+    /// Whether there are but plain fields to its end.
+    fn is_plain(&mut self) -> bool {
+        loop {
+            match self.next_field() {
+                Some(Some(_)) => {}
+                Some(None) => return true,
+                None => return false,
+            }
+        }
+    }
+
     /// The next known field with its bytes; `Some(None)` at the end; `None` for what a plain message has not.
     #[expect(clippy::option_option, reason = "the end of a message is not a refusal")]
     fn next_field(&mut self) -> Option<Option<(&'static Field, &'a [u8])>> {
@@ -179,6 +224,26 @@ mod tests {
 
     fn sleep(time: &[u8], rest: &[u8]) -> Vec<u8> {
         [&[0x08], time, rest].concat()
+    }
+
+    #[test]
+    fn only_what_is_plain_is_told_apart() {
+        let compare = |a: &[u8], b: &[u8]| compare(CommandKind::SetState, a, b);
+        let key = |key: u8| [0x0a, 0x01, key];
+        let set = |value: &[u8]| [&key(b'k')[..], &[0x1a, value.len() as u8], value].concat();
+        assert_eq!(compare(&key(b'k'), &key(b'l')), Some(Comparison::Differs));
+        assert_eq!(compare(&set(&[0x0a, 0x01, 1]), &set(&[0x0a, 0x01, 2])), Some(Comparison::Differs));
+        assert_eq!(compare(&set(&[0x0a, 0x01, 1]), &set(&[0x0a, 0x01, 1])), Some(Comparison::Same { timing: false }));
+        // The last of several counts; an empty content is none; what is torn or unknown is for those who decode.
+        for (a, b) in [
+            (key(b'k').to_vec(), [key(b'l'), key(b'k')].concat()),
+            (set(&[0x0a, 0x00]), set(&[])),
+            (set(&[0x0a, 0x01, 1]), set(&[0x0a, 0x01, 1, 0x10, 0x01])),
+            (key(b'k').to_vec(), [&key(b'l')[..], &[0x0a]].concat()),
+            (key(b'k').to_vec(), [&key(b'l')[..], &[0x78, 0x01]].concat()),
+        ] {
+            assert_eq!(compare(&a, &b), None, "{a:x?} {b:x?}");
+        }
     }
 
     #[test]

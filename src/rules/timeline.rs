@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::finding::describe_await;
-use crate::diff::{Alignment, Commands, Row, Shape};
+use super::finding::{describe_await, describe_move};
+use crate::diff::{Alignment, Commands, Shape};
 use crate::journal::describe;
 
 /// One line of the two sides beside each other.
@@ -53,7 +53,7 @@ pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
     let rows = &alignment.rows;
     let mut lines = Vec::new();
     let mut folded = 0;
-    for (at, row) in rows.iter().enumerate() {
+    for at in 0..rows.len() {
         let near = &rows[at.saturating_sub(AROUND)..(at + AROUND + 1).min(rows.len())];
         let kept = rows.len() <= MOST_ROWS || near.iter().any(|row| row.shape.is_some());
         if !kept || lines.len() >= MOST_ROWS {
@@ -61,7 +61,7 @@ pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
             continue;
         }
         fold(&mut lines, &mut folded);
-        lines.push(line(alignment, row));
+        lines.push(line(alignment, at));
     }
     fold(&mut lines, &mut folded);
     let last = rows.iter().filter_map(|row| row.replayed).max().map_or(0, |last| last + 1);
@@ -83,7 +83,8 @@ fn fold(lines: &mut Vec<TimelineRow>, folded: &mut usize) {
     }
 }
 
-fn line(alignment: &Alignment<'_>, row: &Row) -> TimelineRow {
+fn line(alignment: &Alignment<'_>, at: usize) -> TimelineRow {
+    let row = &alignment.rows[at];
     let mark = match row.shape {
         None => Mark::Agrees,
         Some(Shape::Changed) => Mark::Changed,
@@ -95,13 +96,10 @@ fn line(alignment: &Alignment<'_>, row: &Row) -> TimelineRow {
         Some(Shape::Awaited) => Mark::Awaited,
     };
     let step = |commands: &Commands<'_>, at: usize| TimelineStep { index: Some(at), text: describe(&commands[at]) };
-    let awaited = || TimelineStep { index: None, text: describe_await(alignment) };
-    TimelineRow {
-        recorded: row.recorded.map(|at| step(&alignment.recorded, at)),
-        replayed: row
-            .replayed
-            .map(|at| step(&alignment.replayed, at))
-            .or_else(|| (mark == Mark::Awaited).then(awaited)),
-        mark,
-    }
+    let replayed = match mark {
+        Mark::Awaited => Some(TimelineStep { index: None, text: describe_await(alignment) }),
+        Mark::Moved => Some(TimelineStep { index: row.replayed, text: describe_move(alignment, at) }),
+        _ => row.replayed.map(|at| step(&alignment.replayed, at)),
+    };
+    TimelineRow { recorded: row.recorded.map(|at| step(&alignment.recorded, at)), replayed, mark }
 }

@@ -343,7 +343,7 @@ pub fn notification_object(kind: NotificationKind, notification: &protocol::Noti
         Some(Outcome::Void) => put_value(&mut object, "void", FieldKind::Void, &FieldValue::Void),
         Some(Outcome::Value(value)) => put_payload(&mut object, "value", value),
         Some(Outcome::Failure(failure)) => {
-            put_value(&mut object, "failure", FieldKind::Failure, &FieldValue::Failure(failure.clone()));
+            put_value(&mut object, "failure", FieldKind::Failure, &FieldValue::Failure(Box::new(failure.clone())));
         }
         Some(Outcome::InvocationId(id)) => {
             object.insert("invocation_id".to_owned(), id.clone().into());

@@ -127,27 +127,27 @@ fn any_value(field: &'static Field, choices: &mut Choices<'_>) -> FieldValue {
             Compared::Timing => choices.pick(&[0, 1, u64::MAX]),
             _ => choices.pick(&[1, 2, 3, 0, 17, 4_000_000_000]),
         }),
-        FieldKind::Failure => FieldValue::Failure(FailureMessage {
+        FieldKind::Failure => FieldValue::Failure(Box::new(FailureMessage {
             code: choices.pick(&[500, 409, 0, 70_000]),
             message: choices.text(&["boom", "", "changed"]),
             metadata: headers(choices),
-        }),
+        })),
         FieldKind::Headers => FieldValue::Headers(headers(choices)),
         FieldKind::StateKeys => FieldValue::StateKeys(StateKeyList {
             keys: choices.pick(&[vec![], vec![b"cart".to_vec()], vec![b"a".to_vec(), Vec::new()]]),
         }),
-        FieldKind::IdempotentRequest => FieldValue::IdempotentRequest(IdempotentRequestTarget {
+        FieldKind::IdempotentRequest => FieldValue::IdempotentRequest(Box::new(IdempotentRequestTarget {
             service_name: choices.text(&["Stock", ""]),
             service_key: choices.pick(&[None, Some("alice"), Some("")]).map(str::to_owned),
             handler_name: choices.text(&["reserve", "", "changed"]),
             idempotency_key: choices.text(&["once", "", "changed"]),
             scope: choices.pick(&[None, Some("eu"), Some("")]).map(str::to_owned),
-        }),
-        FieldKind::Workflow => FieldValue::Workflow(WorkflowTarget {
+        })),
+        FieldKind::Workflow => FieldValue::Workflow(Box::new(WorkflowTarget {
             workflow_name: choices.text(&["Signup", "", "changed"]),
             workflow_key: choices.text(&["cart", "", "changed"]),
             scope: choices.pick(&[None, Some("eu"), Some("")]).map(str::to_owned),
-        }),
+        })),
     }
 }
 

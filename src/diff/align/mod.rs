@@ -8,6 +8,8 @@
 mod pairing;
 mod token;
 
+use std::collections::BTreeMap;
+
 use super::commands::Commands;
 use super::lockstep::{AddedAwait, Stop, Undecodable};
 use crate::journal::command::time_tag;
@@ -23,6 +25,8 @@ pub struct Alignment<'a> {
     pub rows: Vec<Row>,
     /// The await at which replay stops, if it stops at one.
     pub added_await: Option<AddedAwait>,
+    /// By row that moved: the recorded command before which the candidate issues it.
+    pub moved_before: BTreeMap<usize, usize>,
 }
 
 /// One line of the alignment: indexes into `recorded` and `replayed`.
@@ -79,7 +83,12 @@ pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> 
         rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
         added_await = Some(added.clone());
     }
-    Ok(Alignment { recorded: mine, replayed: theirs, rows, added_await })
+    let mut alignment =
+        Alignment { recorded: mine, replayed: theirs, rows, added_await, moved_before: BTreeMap::new() };
+    if alignment.rows.iter().any(|row| row.shape == Some(Shape::Moved)) {
+        alignment.moved_before = alignment.moves();
+    }
+    Ok(alignment)
 }
 
 /// The candidate's side, as bytes or as decoded steps.
@@ -110,9 +119,9 @@ impl Alignment<'_> {
 
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
-        // Only what has no place of its own, or two of them, is placed by its neighbours.
+        // Only what has no place of its own is placed by its neighbours.
         let in_place = |row: &Row| match row.shape {
-            Some(Shape::Moved | Shape::Awaited) => false,
+            Some(Shape::Awaited) => false,
             Some(_) => row.recorded.is_some(),
             None => true,
         };
@@ -124,7 +133,7 @@ impl Alignment<'_> {
             .filter_map(|(at, row)| {
                 let shape = row.shape?;
                 let command_index = match (shape, row.recorded) {
-                    (Shape::Moved, Some(recorded)) => recorded.min(self.moved_to(row, &places)),
+                    (Shape::Moved, Some(recorded)) => recorded.min(self.moved_before[&at]),
                     (Shape::Awaited, _) => {
                         self.added_await.as_ref().map_or(places[at], |added| added.run.unwrap_or(added.before))
                     }
@@ -151,14 +160,16 @@ impl Alignment<'_> {
         places
     }
 
-    /// Where a moved command stands in the replay, in recorded coordinates: before the first recorded command that
-    /// is replayed after it.
-    fn moved_to(&self, moved: &Row, places: &[usize]) -> usize {
-        self.rows
-            .iter()
-            .zip(places)
-            .find(|(row, _)| row.shape != Some(Shape::Moved) && row.replayed > moved.replayed)
-            .map_or(self.recorded.len(), |(_, place)| *place)
+    /// A moved command stands before the first recorded one that is replayed after it.
+    fn moves(&self) -> BTreeMap<usize, usize> {
+        let has_moved = |row: &Row| row.shape == Some(Shape::Moved);
+        let stays = |(row, place): (&Row, usize)| row.replayed.filter(|_| !has_moved(row)).map(|at| (at, place));
+        let staying: Vec<(usize, usize)> = self.rows.iter().zip(self.places()).filter_map(stays).collect();
+        let before = |moved: &Row| {
+            let next = staying.partition_point(|(replayed, _)| Some(*replayed) < moved.replayed);
+            staying.get(next).map_or(self.recorded.len(), |(_, place)| *place)
+        };
+        self.rows.iter().enumerate().filter(|(_, row)| has_moved(row)).map(|(at, row)| (at, before(row))).collect()
     }
 }
 
@@ -208,5 +219,24 @@ mod tests {
         // Two of them.
         let two = [None, None, Some(Shape::Changed), None, Some(Shape::Changed)];
         assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'd']), two);
+    }
+
+    /// A moved command is placed before a recorded one, whichever way it went.
+    #[test]
+    fn what_moved_is_told_with_where_it_went() {
+        let set = |key: &'static [u8]| (SET, key);
+        let [a, b, c]: [&[u8]; 3] = [&[0x0a, 0x01, b'a'], &[0x0a, 0x01, b'b'], &[0x0a, 0x01, b'c']];
+        let run: (CommandKind, &[u8]) = (CommandKind::Run, &[0x58, 1]);
+        for (replayed, moved) in [
+            ([set(c), set(a), set(b), run], vec![(3, 1)]),
+            ([set(b), set(c), run, set(a)], vec![(1, 5)]),
+            ([set(b), set(c), set(a), run], vec![(1, 4)]),
+            ([set(a), set(b), set(c), run], vec![]),
+        ] {
+            let (recorded, replayed) = (journal(&[set(a), set(b), set(c), run]), journal(&replayed));
+            let stop = replay_entries(recorded.view(), replayed.view()).unwrap().stop;
+            let alignment = align(recorded.view(), Replayed::Entries(replayed.view()), &stop).unwrap();
+            assert_eq!(alignment.moved_before.into_iter().collect::<Vec<_>>(), moved);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::diff::commands::Commands;
 use crate::diff::lockstep::{Side, Undecodable};
 use crate::journal::command::{Command, Compared};
 use crate::journal::{CommandKind, Ending};
-use crate::protocol::same_unless_uncompared;
+use crate::protocol::{Comparison, compare};
 
 pub(super) struct Aligner<'a> {
     recorded: &'a Commands<'a>,
@@ -297,7 +297,7 @@ fn are_same(recorded: &Commands<'_>, at: usize, replayed: &Commands<'_>, their: 
     recorded.same_bytes(at, replayed, their)
         || match (recorded.message(at), replayed.message(their)) {
             (Some((kind, mine)), Some((their_kind, theirs))) => {
-                kind == their_kind && same_unless_uncompared(kind, mine, theirs, &mut false)
+                kind == their_kind && matches!(compare(kind, mine, theirs), Some(Comparison::Same { .. }))
             }
             _ => false,
         }

@@ -46,19 +46,14 @@ pub(super) fn changes_of(difference: &FieldDifference<'_>, found: &mut Changes) 
 }
 
 fn payload_changes(name: &'static str, recorded: &[u8], replayed: &[u8], found: &mut Changes) {
-    match json_difference(recorded, replayed) {
+    match json_difference(name, recorded, replayed) {
         Difference::Places(places) => {
-            let within = |path: &str| match path {
-                "" => name.to_owned(),
-                path if path.starts_with('[') => [name, path].concat(),
-                path => [name, ".", path].concat(),
-            };
             found.changes.extend(places.into_iter().map(|place| {
                 let lines = match (&place.recorded, &place.replayed) {
                     (Some(Value::String(recorded)), Some(Value::String(replayed))) => line_diff(recorded, replayed),
                     _ => None,
                 };
-                Change { path: within(&place.path), recorded: place.recorded, replayed: place.replayed, lines }
+                Change { path: place.path, recorded: place.recorded, replayed: place.replayed, lines }
             }));
             return;
         }

@@ -25,60 +25,76 @@ pub struct ContextRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     rows: Vec<Row>,
-    messages: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    index: Option<usize>,
+    index: Option<u32>,
     recorded: Step,
     replayed: Step,
     differs: bool,
 }
 
-/// What one side does in a line.
+/// What one side does in a line, with where its bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Nothing,
     /// What is recorded there.
     Same,
-    /// A command, and where its message is.
-    Message(CommandKind, Range<usize>),
-    Text(Box<str>),
+    /// A command's message.
+    Message(CommandKind, Range<u32>),
+    Text(Range<u32>),
 }
+
+/// Room for the messages of few bytes that most commands have, payloads left out.
+const MESSAGE: usize = 24;
 
 impl Context {
     pub(super) fn of(alignment: &Alignment<'_>, divergence: &Divergence) -> Self {
         let from = divergence.row.saturating_sub(CONTEXT);
         let to = (divergence.row + CONTEXT + 1).min(alignment.rows.len());
-        let mut context = Self { rows: Vec::with_capacity(to - from), messages: Vec::with_capacity(256) };
+        let mut context =
+            Self { rows: Vec::with_capacity(to - from), bytes: Vec::with_capacity((to - from) * MESSAGE) };
         for (at, row) in (from..to).zip(&alignment.rows[from..to]) {
             let replayed = match (row.recorded, row.replayed) {
-                _ if row.shape == Some(Shape::Awaited) => Step::Text(describe_await(alignment).into()),
+                _ if row.shape == Some(Shape::Awaited) => context.put_text(&describe_await(alignment)),
+                _ if row.shape == Some(Shape::Moved) => context.put_text(&describe_move(alignment, at)),
                 (Some(recorded), Some(replayed))
                     if at != divergence.row
                         && alignment.recorded.same_bytes(recorded, &alignment.replayed, replayed) =>
                 {
                     Step::Same
                 }
-                (_, replayed) => context.step(&alignment.replayed, replayed),
+                (_, replayed) => context.put(&alignment.replayed, replayed),
             };
-            let recorded = context.step(&alignment.recorded, row.recorded);
-            context.rows.push(Row { index: row.recorded, recorded, replayed, differs: at == divergence.row });
+            let recorded = context.put(&alignment.recorded, row.recorded);
+            let index = row.recorded.map(|at| at as u32);
+            context.rows.push(Row { index, recorded, replayed, differs: at == divergence.row });
         }
         context
     }
 
-    fn step(&mut self, commands: &Commands<'_>, at: Option<usize>) -> Step {
+    fn put(&mut self, commands: &Commands<'_>, at: Option<usize>) -> Step {
         let Some(at) = at else { return Step::Nothing };
         match commands.message(at) {
             Some((kind, raw)) => {
-                let from = self.messages.len();
-                protocol::without_payload(kind, raw, &mut self.messages);
-                Step::Message(kind, from..self.messages.len())
+                let from = self.end();
+                protocol::without_payload(kind, raw, &mut self.bytes);
+                Step::Message(kind, from..self.end())
             }
-            None => Step::Text(describe(&commands[at]).into()),
+            None => self.put_text(&describe(&commands[at])),
         }
+    }
+
+    fn put_text(&mut self, text: &str) -> Step {
+        let from = self.end();
+        self.bytes.extend_from_slice(text.as_bytes());
+        Step::Text(from..self.end())
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.bytes.len()).expect("sources keep journals below 4 GiB")
     }
 
     /// The lines, from top to bottom.
@@ -88,26 +104,31 @@ impl Context {
             .map(|row| {
                 let recorded = self.text(&row.recorded);
                 let replayed = if row.replayed == Step::Same { recorded.clone() } else { self.text(&row.replayed) };
-                ContextRow { index: row.index, recorded, replayed, differs: row.differs }
+                ContextRow { index: row.index.map(|at| at as usize), recorded, replayed, differs: row.differs }
             })
             .collect()
     }
 
     fn text(&self, step: &Step) -> Option<String> {
+        let bytes = |range: &Range<u32>| &self.bytes[range.start as usize..range.end as usize];
         match step {
             Step::Nothing | Step::Same => None,
-            Step::Text(text) => Some(text.to_string()),
-            Step::Message(kind, range) => {
-                Some(describe(&protocol::decode_or_bare(*kind, &self.messages[range.clone()])))
-            }
+            Step::Text(range) => Some(String::from_utf8_lossy(bytes(range)).into_owned()),
+            Step::Message(kind, range) => Some(describe(&protocol::decode_or_bare(*kind, bytes(range)))),
         }
     }
 
     /// The line that is the finding.
     pub fn finding(&self) -> Option<ContextRow> {
-        let row = self.rows.iter().find(|row| row.differs)?;
-        let (recorded, replayed) = (self.text(&row.recorded), self.text(&row.replayed));
-        Some(ContextRow { index: row.index, recorded, replayed, differs: true })
+        self.rows().into_iter().find(|row| row.differs)
+    }
+}
+
+/// Where the command of a row that moved is now: the command itself stands beside it.
+pub(in crate::rules) fn describe_move(alignment: &Alignment<'_>, row: usize) -> String {
+    match alignment.moved_before.get(&row) {
+        Some(before) if *before < alignment.recorded.len() => format!("before command {before}"),
+        _ => "behind the last command".to_owned(),
     }
 }
 

@@ -84,7 +84,7 @@ impl Findings<'_> {
             changes: changes.changes.into_iter().map(|change| shown(change, self.redaction)).collect(),
             hints,
             fingerprint: fingerprint.text(),
-            agree_after: agreeing.behind(divergence.row + CONTEXT + 1),
+            agree_after: agreeing.from(divergence.row + CONTEXT + 1),
             excuse: None,
             context: Context::of(alignment, divergence),
         }
@@ -130,22 +130,21 @@ fn by_id_alone(place: &Place<'_>) -> bool {
     place.differences.iter().all(|difference| difference.field.compared != Compared::Always)
 }
 
-/// By row: how many agree from there to the end.
-struct Agreeing(Vec<usize>);
+/// How many rows agree from one on to the end.
+struct Agreeing {
+    rows: usize,
+    /// The rows that do not, from top to bottom.
+    differing: Vec<usize>,
+}
 
 impl Agreeing {
     fn of(alignment: &Alignment<'_>) -> Self {
-        let mut agree = 0;
-        let count = |row: &Row| {
-            agree += usize::from(row.shape.is_none());
-            agree
-        };
-        let mut behind: Vec<usize> = alignment.rows.iter().rev().map(count).collect();
-        behind.reverse();
-        Self(behind)
+        let differs = |(at, row): (usize, &Row)| row.shape.is_some().then_some(at);
+        Self { rows: alignment.rows.len(), differing: alignment.rows.iter().enumerate().filter_map(differs).collect() }
     }
 
-    fn behind(&self, row: usize) -> usize {
-        self.0.get(row).copied().unwrap_or(0)
+    fn from(&self, row: usize) -> usize {
+        let differing = self.differing.len() - self.differing.partition_point(|at| *at < row);
+        self.rows.saturating_sub(row) - differing
     }
 }

@@ -17,7 +17,7 @@ pub use context::{Context, ContextRow};
 pub use make::Findings;
 pub use shown::{CommandShown, Redaction};
 
-pub(super) use context::describe_await;
+pub(super) use context::{describe_await, describe_move};
 
 /// Why a finding came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
