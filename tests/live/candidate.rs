@@ -64,24 +64,34 @@ impl Candidate {
     pub fn start(sdk: &str, arguments: &[&str], reached: Reached) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("closures");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(self::folder(sdk).join("serve.sh"))
-            .arg(port.to_string())
-            .args(arguments)
-            .env("CLOSURE_LOG", &log)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let said = folder.path().join("stderr");
         let deadline = Instant::now() + Duration::from_secs(120);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let exited = child.try_wait().unwrap();
-            assert!(exited.is_none(), "{sdk}: the candidate ended: {exited:?}");
-            assert!(Instant::now() < deadline, "{sdk}: the candidate does not listen");
-            std::thread::sleep(Duration::from_millis(50));
+        loop {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut child = Command::new(self::folder(sdk).join("serve.sh"))
+                .arg(port.to_string())
+                .args(arguments)
+                .env("CLOSURE_LOG", &log)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(fs::File::create(&said).unwrap())
+                .spawn()
+                .unwrap();
+            let exited = loop {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Self::Program { child, port, reached, log, _folder: folder };
+                }
+                if let Some(status) = child.try_wait().unwrap() {
+                    break status;
+                }
+                assert!(Instant::now() < deadline, "{sdk}: the candidate does not listen");
+                std::thread::sleep(Duration::from_millis(50));
+            };
+            // Between being found free and being listened at, a port can be taken by anyone.
+            let said = fs::read_to_string(&said).unwrap_or_default();
+            let taken = said.to_lowercase().contains("in use") && Instant::now() < deadline;
+            assert!(taken, "{sdk}: the candidate ended: {exited}: {said}");
         }
-        Self::Program { child, port, reached, log, _folder: folder }
     }
 
     /// Its URL or ARN.
