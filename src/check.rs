@@ -77,11 +77,6 @@ pub fn check_journal(
     info: &InvocationInfo,
     redaction: Redaction,
 ) -> Judgement {
-    if let [Replayed::Entries(replayed)] = replays
-        && recorded.identical(replayed)
-    {
-        return Judgement::compatible(recorded.command_count());
-    }
     match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
@@ -135,21 +130,14 @@ fn judge(
     info: &InvocationInfo,
     options: &Options,
 ) -> Result<Judgement, Undecodable> {
-    let replay = |replayed: &Replayed<'_>| match replayed {
-        Replayed::Entries(entries) => replay_entries(recorded, *entries),
-        Replayed::Trace(trace) => replay_trace(recorded, trace),
-    };
-    let mut chosen: Option<(Lockstep, Replayed<'_>)> = None;
-    for replayed in replays {
-        let lockstep = replay(replayed)?;
-        let worse = chosen.as_ref().is_none_or(|(before, _)| severity(&lockstep.stop) > severity(&before.stop));
-        if worse {
-            chosen = Some((lockstep, *replayed));
-        }
-    }
-    let Some((lockstep, replayed)) = chosen else {
+    let Some((lockstep, replayed)) = replay_all(recorded, replays)? else {
         return Ok(Judgement::inconclusive(recorded.command_count(), "the candidate has no trace of this invocation"));
     };
+    if let (Lockstep { stop: Stop::Frontier, timing_differs: false, commands }, Replayed::Entries(_)) =
+        (&lockstep, replayed)
+    {
+        return Ok(Judgement::compatible(*commands));
+    }
     let Lockstep { commands, stop, timing_differs } = lockstep;
     let verdict = match &stop {
         Stop::Frontier => Verdict::Compatible,
@@ -195,6 +183,24 @@ fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id:
             }
         }
     }
+}
+
+/// The first of the replays that stop worst.
+fn replay_all<'r>(
+    recorded: Entries<'_>,
+    replays: &[Replayed<'r>],
+) -> Result<Option<(Lockstep, Replayed<'r>)>, Undecodable> {
+    let mut chosen: Option<(Lockstep, Replayed<'r>)> = None;
+    for replayed in replays {
+        let lockstep = match replayed {
+            Replayed::Entries(entries) => replay_entries(recorded, *entries)?,
+            Replayed::Trace(trace) => replay_trace(recorded, trace)?,
+        };
+        if chosen.as_ref().is_none_or(|(before, _)| severity(&lockstep.stop) > severity(&before.stop)) {
+            chosen = Some((lockstep, *replayed));
+        }
+    }
+    Ok(chosen)
 }
 
 fn severity(stop: &Stop) -> u8 {

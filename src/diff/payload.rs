@@ -3,17 +3,23 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// One differing place in a payload. A side that lacks the place has `None`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PayloadChange {
+use crate::journal::first_difference;
+
+/// One differing place within a command. A side that lacks the place has `None`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
     /// `parameter.qty`, `parameter.items[2].name`, or `parameter` for the payload as a whole.
     pub path: String,
     pub recorded: Option<Value>,
     pub replayed: Option<Value>,
+    /// For text of several lines: what differs, line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<String>,
 }
 
 /// Larger payloads are told apart by bytes: parsing takes several times their size in memory.
@@ -23,30 +29,35 @@ const PARSED_BELOW: usize = 4 << 20;
 pub const MOST_CHANGES: usize = 50;
 
 /// What holding one payload against another as JSON gives.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// One of the two is no JSON (or too large to be looked at as such).
     NotJson,
     /// The same JSON, written differently (key order, spaces).
     Notation,
-    Places(Vec<PayloadChange>),
+    /// In places that can be named.
+    Places,
 }
 
-/// How two payloads that are not the same bytes differ as JSON; `name` is what they are called in front of every path.
-pub fn json_difference(name: &str, recorded: &[u8], replayed: &[u8]) -> Difference {
+/// How two payloads that are not the same bytes differ as JSON; the places are added to `changes`, each with `name` in
+/// front of its path.
+pub fn json_difference(name: &str, recorded: &[u8], replayed: &[u8], changes: &mut Vec<Change>) -> Difference {
     if recorded.len().max(replayed.len()) > PARSED_BELOW {
         return Difference::NotJson;
     }
-    let mut changes = Vec::new();
     let (Ok(recorded), Ok(replayed)) = (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) else {
         return Difference::NotJson;
     };
+    let before = changes.len();
     let mut path = String::with_capacity(PATH);
     path.push_str(name);
-    match walk(&mut path, recorded, replayed, 0, &mut changes) {
-        Err(_) => Difference::NotJson,
-        Ok(()) if changes.is_empty() => Difference::Notation,
-        Ok(()) => Difference::Places(changes),
+    match walk(&mut path, recorded, replayed, 0, changes) {
+        Err(_) => {
+            changes.truncate(before);
+            Difference::NotJson
+        }
+        Ok(()) if changes.len() == before => Difference::Notation,
+        Ok(()) => Difference::Places,
     }
 }
 
@@ -65,12 +76,20 @@ fn walk(
     recorded: &str,
     replayed: &str,
     depth: usize,
-    changes: &mut Vec<PayloadChange>,
+    changes: &mut Vec<Change>,
 ) -> Result<(), serde_json::Error> {
     let begins = |text: &str, with: char| text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(with);
     if depth < WALKED_DEPTH && begins(recorded, '{') && begins(replayed, '{') {
-        let (mine, theirs): (Members<'_>, Members<'_>) =
-            (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
+        let mine: Members<'_> = serde_json::from_str(recorded)?;
+        if let Some((key, text, other)) = mine.only_difference(recorded, replayed) {
+            let known = changes.len();
+            let walked = within(path, At::Member(key), |path| walk(path, text, other, depth + 1, changes));
+            if walked.is_ok() {
+                return Ok(());
+            }
+            changes.truncate(known);
+        }
+        let theirs: Members<'_> = serde_json::from_str(replayed)?;
         if mine.0.len().max(theirs.0.len()) <= WALKED_MEMBERS {
             return walk_members(path, &mine.last_of_each(), &theirs.last_of_each(), depth, changes);
         }
@@ -85,7 +104,7 @@ fn walk_members(
     mine: &[Member<'_>],
     theirs: &[Member<'_>],
     depth: usize,
-    changes: &mut Vec<PayloadChange>,
+    changes: &mut Vec<Change>,
 ) -> Result<(), serde_json::Error> {
     for (key, text) in mine {
         match text_of(theirs, key) {
@@ -115,6 +134,21 @@ type Member<'a> = (Cow<'a, str>, &'a str);
 struct Members<'a>(Vec<Member<'a>>);
 
 impl<'a> Members<'a> {
+    /// The one member outside of which two texts are the same, with its value and what stands in place of it in the
+    /// other text: if that is JSON, then so is the other text, and need not be gone through.
+    fn only_difference<'t>(&self, text: &'a str, other: &'t str) -> Option<(&str, &'a str, &'t str)> {
+        let shorter = text.len().min(other.len());
+        let differs = first_difference(&text.as_bytes()[..shorter], &other.as_bytes()[..shorter]).unwrap_or(shorter);
+        let from = |value: &str| value.as_ptr() as usize - text.as_ptr() as usize;
+        let at = self.0.partition_point(|(_, value)| from(value) + value.len() < differs);
+        let (key, value) = self.0.get(at)?;
+        let (from, behind) = (from(value), text.len() - from(value) - value.len());
+        let inside = other.get(from..other.len().checked_sub(behind)?)?;
+        // Of members with one key the last counts.
+        let is_last = self.0[at + 1..].iter().all(|(own, _)| own != key);
+        (from <= differs && is_last && other.ends_with(&text[text.len() - behind..])).then_some((key, value, inside))
+    }
+
     /// Of members with one key the last counts, in the place of the first.
     fn last_of_each(self) -> Vec<Member<'a>> {
         let comes_again = |at: usize| self.0[..at].iter().any(|(key, _)| *key == self.0[at].0);
@@ -159,7 +193,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn collect(path: &mut String, recorded: Value, replayed: Value, changes: &mut Vec<PayloadChange>) {
+fn collect(path: &mut String, recorded: Value, replayed: Value, changes: &mut Vec<Change>) {
     if changes.len() >= MOST_CHANGES {
         return;
     }
@@ -224,9 +258,9 @@ fn within<T>(path: &mut String, at: At<'_>, then: impl FnOnce(&mut String) -> T)
     result
 }
 
-fn push(path: &str, recorded: Option<Value>, replayed: Option<Value>, changes: &mut Vec<PayloadChange>) {
+fn push(path: &str, recorded: Option<Value>, replayed: Option<Value>, changes: &mut Vec<Change>) {
     if changes.len() < MOST_CHANGES {
-        changes.push(PayloadChange { path: path.to_owned(), recorded, replayed });
+        changes.push(Change { path: path.to_owned(), recorded, replayed, lines: None });
     }
 }
 
@@ -237,10 +271,9 @@ mod tests {
     use super::*;
 
     fn paths(recorded: &str, replayed: &str) -> Vec<String> {
-        match json_difference("", recorded.as_bytes(), replayed.as_bytes()) {
-            Difference::Places(changes) => changes.into_iter().map(|change| change.path).collect(),
-            Difference::NotJson | Difference::Notation => Vec::new(),
-        }
+        let mut changes = Vec::new();
+        json_difference("", recorded.as_bytes(), replayed.as_bytes(), &mut changes);
+        changes.into_iter().map(|change| change.path).collect()
     }
 
     #[test]
@@ -258,7 +291,7 @@ mod tests {
 
     #[test]
     fn notation_is_no_difference() {
-        let difference = |a: &str, b: &str| json_difference("", a.as_bytes(), b.as_bytes());
+        let difference = |a: &str, b: &str| json_difference("", a.as_bytes(), b.as_bytes(), &mut Vec::new());
         assert_eq!(difference(r#"{"a":1,"b":2}"#, r#"{ "b":2, "a":1 }"#), Difference::Notation);
         assert_eq!(difference(r#"{"a":"\u0041"}"#, r#"{"\u0061":"A"}"#), Difference::Notation);
         for (a, b) in
@@ -286,8 +319,9 @@ mod tests {
             for replayed in values.iter().filter(|replayed| *replayed != recorded) {
                 let mut whole = Vec::new();
                 collect(&mut String::new(), recorded.clone(), replayed.clone(), &mut whole);
-                let texts = json_difference("", recorded.to_string().as_bytes(), replayed.to_string().as_bytes());
-                assert_eq!(texts, Difference::Places(whole), "{recorded} {replayed}");
+                let mut texts = Vec::new();
+                json_difference("", recorded.to_string().as_bytes(), replayed.to_string().as_bytes(), &mut texts);
+                assert_eq!(texts, whole, "{recorded} {replayed}");
             }
         }
     }

@@ -4,7 +4,7 @@ use prost::encoding::{WireType, decode_varint};
 
 use super::command::wire_type;
 use crate::journal::command::{Compared, Field, FieldKind, fields, time_tag};
-use crate::journal::{CommandKind, first_difference};
+use crate::journal::{CommandKind, same_short};
 
 /// How two messages of one kind of command compare, as replay sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,16 +71,12 @@ fn is_plain_value(message: &[u8]) -> bool {
 /// at another time.
 fn same_but_for_time(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> bool {
     let Some(tag) = time_tag(kind) else { return false };
-    if recorded.len() != replayed.len() {
-        return false;
-    }
-    let Some(at) = first_difference(recorded, replayed) else { return false };
-    time_at(tag, recorded).is_some_and(|from| {
-        let end = |message: &[u8]| varint_end(message, from);
-        let (Some(to), true) = (end(recorded), at >= from) else { return false };
-        let rest = to..recorded.len();
-        at < to && end(replayed) == Some(to) && (rest.is_empty() || recorded[rest.clone()] == replayed[rest])
-    })
+    let Some(from) = time_at(tag, recorded) else { return false };
+    let (Some(to), true) = (varint_end(recorded, from), recorded.len() == replayed.len()) else { return false };
+    varint_end(replayed, from) == Some(to)
+        && same_short(&recorded[to..], &replayed[to..])
+        && same_short(&recorded[..from], &replayed[..from])
+        && !same_short(&recorded[from..to], &replayed[from..to])
 }
 
 /// Where the value of the time begins, behind fields of bytes alone.
@@ -105,6 +101,13 @@ fn time_at(tag: u32, message: &[u8]) -> Option<usize> {
 fn varint_end(message: &[u8], from: usize) -> Option<usize> {
     const LONGEST: usize = 10;
     let rest = message.get(from..)?;
+    if let Some(word) = rest.first_chunk() {
+        // Every time of this century ends within a word.
+        let ends = !u64::from_le_bytes(*word) & 0x8080_8080_8080_8080;
+        if ends != 0 {
+            return Some(from + ends.trailing_zeros() as usize / 8 + 1);
+        }
+    }
     let length = rest.iter().take(LONGEST).position(|byte| *byte < 0x80)?;
     Some(from + length + 1)
 }

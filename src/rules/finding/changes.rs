@@ -46,15 +46,16 @@ pub(super) fn changes_of(difference: &FieldDifference<'_>, found: &mut Changes) 
 }
 
 fn payload_changes(name: &'static str, recorded: &[u8], replayed: &[u8], found: &mut Changes) {
-    match json_difference(name, recorded, replayed) {
-        Difference::Places(places) => {
-            found.changes.extend(places.into_iter().map(|place| {
-                let lines = match (&place.recorded, &place.replayed) {
-                    (Some(Value::String(recorded)), Some(Value::String(replayed))) => line_diff(recorded, replayed),
-                    _ => None,
-                };
-                Change { path: place.path, recorded: place.recorded, replayed: place.replayed, lines }
-            }));
+    let before = found.changes.len();
+    match json_difference(name, recorded, replayed, &mut found.changes) {
+        Difference::Places => {
+            for change in &mut found.changes[before..] {
+                if let (Some(Value::String(recorded)), Some(Value::String(replayed))) =
+                    (&change.recorded, &change.replayed)
+                {
+                    change.lines = line_diff(recorded, replayed);
+                }
+            }
             return;
         }
         Difference::Notation => found.in_notation.push(name),

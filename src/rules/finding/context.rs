@@ -61,8 +61,7 @@ impl Context {
                 _ if row.shape == Some(Shape::Awaited) => context.put_text(&describe_await(alignment)),
                 _ if row.shape == Some(Shape::Moved) => context.put_text(&describe_move(alignment, at)),
                 (Some(recorded), Some(replayed))
-                    if at != divergence.row
-                        && alignment.recorded.same_bytes(recorded, &alignment.replayed, replayed) =>
+                    if row.shape.is_none() && reads_alike(alignment, recorded, replayed) =>
                 {
                     Step::Same
                 }
@@ -121,6 +120,14 @@ impl Context {
     /// The line that is the finding.
     pub fn finding(&self) -> Option<ContextRow> {
         self.rows().into_iter().find(|row| row.differs)
+    }
+}
+
+/// Whether two commands that replay as one are certain to be described by the same words.
+fn reads_alike(alignment: &Alignment<'_>, recorded: usize, replayed: usize) -> bool {
+    match (alignment.recorded.message(recorded), alignment.replayed.message(replayed)) {
+        (Some((kind, _)), Some((their_kind, _))) => kind == their_kind,
+        _ => false,
     }
 }
 

@@ -9,15 +9,29 @@ use crate::journal::Command;
 use crate::rules::{Place, Rule};
 
 pub(super) struct Fingerprint {
-    hasher: SipHasher13,
+    hashed: Gathered,
     text: String,
+}
+
+/// What is hashed, to be hashed in one go.
+#[derive(Default)]
+struct Gathered(Vec<u8>);
+
+impl Hasher for Gathered {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        SipHasher13::new().hash(&self.0)
+    }
 }
 
 impl Fingerprint {
     pub fn of(rule: &Rule, service: &str, handler: &str) -> Self {
-        let mut hasher = SipHasher13::new();
-        (rule.id, service, handler).hash(&mut hasher);
-        Self { hasher, text: String::with_capacity(64) }
+        let mut hashed = Gathered(Vec::with_capacity(128));
+        (rule.id, service, handler).hash(&mut hashed);
+        Self { hashed, text: String::with_capacity(64) }
     }
 
     pub fn steps(&mut self, place: &Place<'_>) {
@@ -26,7 +40,7 @@ impl Fingerprint {
             if let Some(command) = command {
                 fold_step_name(command, &mut self.text);
             }
-            command.map(|command| (command.kind.modulo_eager().name(), self.text.as_str())).hash(&mut self.hasher);
+            command.map(|command| (command.kind.modulo_eager().name(), self.text.as_str())).hash(&mut self.hashed);
         }
     }
 
@@ -34,12 +48,12 @@ impl Fingerprint {
         for change in changes {
             self.text.clear();
             fold_indexes(&change.path, &mut self.text);
-            self.text.hash(&mut self.hasher);
+            self.text.hash(&mut self.hashed);
         }
     }
 
     pub fn text(&self) -> String {
-        let hash = self.hasher.finish();
+        let hash = self.hashed.finish();
         let mut text = String::with_capacity(12);
         for at in (0..12).rev() {
             text.push(char::from(b"0123456789abcdef"[(hash >> (4 * at) & 15) as usize]));

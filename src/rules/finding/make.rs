@@ -4,7 +4,7 @@ use super::changes::{Changes, changes_of};
 use super::context::{CONTEXT, Context};
 use super::fingerprint::Fingerprint;
 use super::hints::hints;
-use super::shown::{CommandShown, Redaction, shown};
+use super::shown::{CommandShown, Redaction, show};
 use super::{Cause, Change, Finding};
 use crate::diff::{Alignment, Divergence, Row, Shape};
 use crate::journal::Compared;
@@ -57,7 +57,7 @@ impl Findings<'_> {
         agreeing: &Agreeing,
         divergence: &Divergence,
     ) -> Finding {
-        let mut changes = Changes::default();
+        let mut found = Changes::default();
         for difference in place.differences.iter().filter(|difference| match rule.level {
             Level::Note => difference.field.compared == Compared::Timing,
             // Completion ids shift behind whatever was added or removed; alone they are the finding.
@@ -66,12 +66,14 @@ impl Findings<'_> {
                     || (difference.field.compared == Compared::CompletionId && by_id_alone(place))
             }
         }) {
-            changes_of(difference, &mut changes);
+            changes_of(difference, &mut found);
         }
-        let hints = hints(&changes);
+        let hints = hints(&found);
+        let mut changes = found.changes;
         let mut fingerprint = Fingerprint::of(rule, self.service, self.handler);
         fingerprint.steps(place);
-        fingerprint.paths(&changes.changes);
+        fingerprint.paths(&changes);
+        changes.iter_mut().for_each(|change| show(change, self.redaction));
         let command = |commands, at: Option<usize>| at.map(|at| CommandShown::of(commands, at, self.redaction));
         Finding {
             rule: rule.id,
@@ -81,7 +83,7 @@ impl Findings<'_> {
             cause: if rule.level == Level::Note { Cause::Unknown } else { self.cause },
             recorded: command(&alignment.recorded, divergence.recorded),
             replayed: command(&alignment.replayed, divergence.replayed),
-            changes: changes.changes.into_iter().map(|change| shown(change, self.redaction)).collect(),
+            changes,
             hints,
             fingerprint: fingerprint.text(),
             agree_after: agreeing.from(divergence.row + CONTEXT + 1),
@@ -92,12 +94,13 @@ impl Findings<'_> {
 
     /// What a deployment's manifest tells: no command differs, something that all of them need does.
     pub fn of_deployment(&self, rule: &'static Rule, path: &str, recorded: &str, replayed: Option<&str>) -> Finding {
-        let change = Change {
+        let mut change = Change {
             path: path.to_owned(),
             recorded: Some(recorded.into()),
             replayed: replayed.map(Into::into),
             lines: None,
         };
+        show(&mut change, self.redaction);
         Finding {
             rule: rule.id,
             level: rule.level,
@@ -106,7 +109,7 @@ impl Findings<'_> {
             cause: self.cause,
             recorded: None,
             replayed: None,
-            changes: vec![shown(change, self.redaction)],
+            changes: vec![change],
             hints: Vec::new(),
             fingerprint: Fingerprint::of(rule, self.service, self.handler).text(),
             excuse: None,

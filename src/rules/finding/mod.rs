@@ -9,10 +9,10 @@ mod make;
 mod shown;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Level, find};
 
+pub use crate::diff::payload::Change;
 pub use context::{Context, ContextRow};
 pub use make::Findings;
 pub use shown::{CommandShown, Redaction};
@@ -85,16 +85,4 @@ pub enum Excuse {
     },
     /// All that differs is at places that the policy ignores.
     IgnoredPlaces,
-}
-
-/// One differing place within a command.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
-    /// `parameter.qty`.
-    pub path: String,
-    pub recorded: Option<Value>,
-    pub replayed: Option<Value>,
-    /// For text of several lines: what differs, line by line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lines: Option<String>,
 }

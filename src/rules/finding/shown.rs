@@ -30,7 +30,7 @@ pub struct CommandShown(Form);
 #[derive(Clone, Debug)]
 enum Form {
     Message(CommandKind, Box<[u8]>),
-    Object(Map<String, Value>),
+    Object(Box<Map<String, Value>>),
 }
 
 impl CommandShown {
@@ -39,7 +39,7 @@ impl CommandShown {
             Some((kind, raw)) if redaction == Redaction::Shown && raw.len() <= LONGEST_PAYLOAD => {
                 Self(Form::Message(kind, raw.into()))
             }
-            _ => Self(Form::Object(object(&commands[at], redaction))),
+            _ => Self(Form::Object(Box::new(object(&commands[at], redaction)))),
         }
     }
 
@@ -101,8 +101,8 @@ fn object(command: &Command, redaction: Redaction) -> Map<String, Value> {
     object
 }
 
-/// A change as it is shown.
-pub(super) fn shown(mut change: Change, redaction: Redaction) -> Change {
+/// Makes a change what is shown of it.
+pub(super) fn show(change: &mut Change, redaction: Redaction) {
     let hidden = redaction == Redaction::Hidden && !is_structural(&change.path);
     for value in [&mut change.recorded, &mut change.replayed].into_iter().flatten() {
         if hidden {
@@ -114,7 +114,6 @@ pub(super) fn shown(mut change: Change, redaction: Redaction) -> Change {
     if hidden {
         change.lines = None;
     }
-    change
 }
 
 fn shorten(value: &mut Value) {
