@@ -130,14 +130,17 @@ fn judge(
     info: &InvocationInfo,
     options: &Options,
 ) -> Result<Judgement, Undecodable> {
-    let Some((lockstep, replayed)) = replay_all(recorded, replays)? else {
-        return Ok(Judgement::inconclusive(recorded.command_count(), "the candidate has no trace of this invocation"));
+    let (lockstep, replayed) = match replays {
+        [] => {
+            let reason = "the candidate has no trace of this invocation";
+            return Ok(Judgement::inconclusive(recorded.command_count(), reason));
+        }
+        // By far the most frequent.
+        [Replayed::Entries(replayed)] if recorded.identical(replayed) => {
+            return Ok(Judgement::compatible(recorded.command_count()));
+        }
+        [first, others @ ..] => replay_all(recorded, *first, others)?,
     };
-    if let (Lockstep { stop: Stop::Frontier, timing_differs: false, commands }, Replayed::Entries(_)) =
-        (&lockstep, replayed)
-    {
-        return Ok(Judgement::compatible(*commands));
-    }
     let Lockstep { commands, stop, timing_differs } = lockstep;
     let verdict = match &stop {
         Stop::Frontier => Verdict::Compatible,
@@ -188,19 +191,21 @@ fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id:
 /// The first of the replays that stop worst.
 fn replay_all<'r>(
     recorded: Entries<'_>,
-    replays: &[Replayed<'r>],
-) -> Result<Option<(Lockstep, Replayed<'r>)>, Undecodable> {
-    let mut chosen: Option<(Lockstep, Replayed<'r>)> = None;
-    for replayed in replays {
-        let lockstep = match replayed {
-            Replayed::Entries(entries) => replay_entries(recorded, *entries)?,
-            Replayed::Trace(trace) => replay_trace(recorded, trace)?,
-        };
-        if chosen.as_ref().is_none_or(|(before, _)| severity(&lockstep.stop) > severity(&before.stop)) {
-            chosen = Some((lockstep, *replayed));
+    first: Replayed<'r>,
+    others: &[Replayed<'r>],
+) -> Result<(Lockstep, Replayed<'r>), Undecodable> {
+    let replay = |replayed: Replayed<'_>| match replayed {
+        Replayed::Entries(entries) => replay_entries(recorded, entries),
+        Replayed::Trace(trace) => replay_trace(recorded, trace),
+    };
+    let mut worst = (replay(first)?, first);
+    for replayed in others {
+        let lockstep = replay(*replayed)?;
+        if severity(&lockstep.stop) > severity(&worst.0.stop) {
+            worst = (lockstep, *replayed);
         }
     }
-    Ok(chosen)
+    Ok(worst)
 }
 
 fn severity(stop: &Stop) -> u8 {

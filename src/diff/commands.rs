@@ -1,5 +1,6 @@
 //! One side's commands, each decoded when it is first looked at: most of a long journal never is.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Index;
 
@@ -93,6 +94,14 @@ impl<'a> Commands<'a> {
     pub(super) fn incomplete(&self) -> impl Iterator<Item = &Command> {
         let by_hand = self.steps.iter().filter(|step| step.place().is_none());
         by_hand.filter_map(|step| step.decoded.get()).map(|command| &**command).filter(|command| !command.complete)
+    }
+
+    /// A command to be looked at once, which is not kept decoded.
+    pub fn read(&self, at: usize) -> Cow<'_, Command> {
+        match (self.steps[at].decoded.get(), self.message(at)) {
+            (None, Some((kind, raw))) => Cow::Owned(decode_or_bare(kind, raw)),
+            _ => Cow::Borrowed(&self[at]),
+        }
     }
 
     /// Decodes a command that has to be understood.

@@ -4,25 +4,20 @@
 /// size its bytes are still near.
 const BLOCK: usize = 4 << 10;
 
-/// Shorter runs are gone through once, at about the same speed.
-const SHORT: usize = 512;
-
 /// The place in a block is found in steps of this size, which are compiled in.
 const STEP: usize = 64;
 
 /// The first place at which two runs of the same length differ.
 pub(crate) fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     debug_assert_eq!(a.len(), b.len());
-    let mut from = 0;
-    while a.len() - from > SHORT {
-        let block = from..a.len().min(from + BLOCK);
-        let (mine, theirs) = (&a[block.clone()], &b[block.clone()]);
-        if mine != theirs {
-            return within(mine, theirs).map(|place| from + place);
+    for (at, (mine, theirs)) in a.chunks(BLOCK).zip(b.chunks(BLOCK)).enumerate() {
+        if (mine.len() < STEP || mine != theirs)
+            && let Some(place) = within(mine, theirs)
+        {
+            return Some(at * BLOCK + place);
         }
-        from = block.end;
     }
-    within(&a[from..], &b[from..]).map(|place| from + place)
+    None
 }
 
 /// Whether two runs are the same, for runs that are short almost always: calling the library takes longer than they do.

@@ -88,7 +88,7 @@ impl Policy {
     pub fn judge(&mut self, target: Option<&(String, String)>, findings: &mut [Finding]) {
         for finding in findings {
             finding.level = self.level(target, finding);
-            finding.excuse = self.excuse(target, finding);
+            finding.excuse = self.excuse(target, finding).map(Box::new);
         }
     }
 

@@ -9,8 +9,8 @@ use crate::diff::{Alignment, Commands, Divergence, Shape};
 use crate::journal::{CommandKind, describe};
 use crate::protocol;
 
-/// Neighbours shown above and below a finding.
-pub(super) const CONTEXT: usize = 2;
+/// Neighbours shown above and below what stops replay; notes are not shown among theirs.
+pub(super) const NEIGHBOURS: usize = 2;
 
 /// One line of the two sides beside each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +51,9 @@ enum Step {
 const MESSAGE: usize = 24;
 
 impl Context {
-    pub(super) fn of(alignment: &Alignment<'_>, divergence: &Divergence) -> Self {
-        let from = divergence.row.saturating_sub(CONTEXT);
-        let to = (divergence.row + CONTEXT + 1).min(alignment.rows.len());
+    pub(super) fn of(alignment: &Alignment<'_>, divergence: &Divergence, neighbours: usize) -> Self {
+        let from = divergence.row.saturating_sub(neighbours);
+        let to = (divergence.row + neighbours + 1).min(alignment.rows.len());
         let mut context =
             Self { rows: Vec::with_capacity(to - from), bytes: Vec::with_capacity((to - from) * MESSAGE) };
         for (at, row) in (from..to).zip(&alignment.rows[from..to]) {

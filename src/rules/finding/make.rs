@@ -1,13 +1,13 @@
 //! From an alignment to findings: each divergence judged by one rule.
 
 use super::changes::{Changes, changes_of};
-use super::context::{CONTEXT, Context};
+use super::context::{Context, NEIGHBOURS};
 use super::fingerprint::Fingerprint;
 use super::hints::hints;
 use super::shown::{CommandShown, Redaction, show};
 use super::{Cause, Change, Finding};
 use crate::diff::{Alignment, Divergence, Row, Shape};
-use crate::journal::Compared;
+use crate::journal::{Command, Compared};
 use crate::rules::{Level, Place, Rule, judge, notes};
 
 /// What makes findings out of alignments.
@@ -23,27 +23,30 @@ impl Findings<'_> {
     /// Errors in the order in which replay would meet them, then notes.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let agreeing = Agreeing::of(alignment);
-        let mut findings: Vec<Finding> = alignment
-            .divergences()
+        let divergences = if agreeing.differing.is_empty() { Vec::new() } else { alignment.divergences() };
+        let mut findings: Vec<Finding> = divergences
             .iter()
             .map(|divergence| {
-                let place = place(alignment, divergence);
+                let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
+                let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
+                let place = place(divergence.shape, recorded, replayed);
                 self.finding(judge(&place), &place, alignment, &agreeing, divergence)
             })
             .collect();
-        for (at, row) in alignment.rows.iter().enumerate() {
-            let (None, Some(recorded), Some(replayed)) = (row.shape, row.recorded, row.replayed) else { continue };
+        for (row, line) in alignment.rows.iter().enumerate() {
+            let (None, Some(recorded), Some(replayed)) = (line.shape, line.recorded, line.replayed) else { continue };
             if !alignment.may_be_noted(recorded, replayed) {
                 continue;
             }
-            let divergence = Divergence {
-                shape: Shape::Changed,
-                command_index: recorded,
-                recorded: Some(recorded),
-                replayed: Some(replayed),
-                row: at,
-            };
-            let place = place(alignment, &divergence);
+            if findings.len() == findings.capacity() {
+                // In long journals they are many, and fresh memory is dear.
+                findings.reserve_exact(alignment.timed_from(row));
+            }
+            let (shape, command_index) = (Shape::Changed, recorded);
+            let divergence =
+                Divergence { shape, command_index, recorded: Some(recorded), replayed: Some(replayed), row };
+            let (recorded, replayed) = (alignment.recorded.read(recorded), alignment.replayed.read(replayed));
+            let place = place(shape, Some(&recorded), Some(&replayed));
             findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &agreeing, &divergence)));
         }
         findings
@@ -58,6 +61,8 @@ impl Findings<'_> {
         divergence: &Divergence,
     ) -> Finding {
         let mut found = Changes::default();
+        // One place is what most have.
+        found.changes.reserve_exact(1);
         for difference in place.differences.iter().filter(|difference| match rule.level {
             Level::Note => difference.field.compared == Compared::Timing,
             // Completion ids shift behind whatever was added or removed; alone they are the finding.
@@ -74,6 +79,7 @@ impl Findings<'_> {
         fingerprint.steps(place);
         fingerprint.paths(&changes);
         changes.iter_mut().for_each(|change| show(change, self.redaction));
+        let neighbours = if rule.level == Level::Note { 0 } else { NEIGHBOURS };
         let command = |commands, at: Option<usize>| at.map(|at| CommandShown::of(commands, at, self.redaction));
         Finding {
             rule: rule.id,
@@ -86,9 +92,9 @@ impl Findings<'_> {
             changes,
             hints,
             fingerprint: fingerprint.text(),
-            agree_after: agreeing.from(divergence.row + CONTEXT + 1),
+            agree_after: agreeing.from(divergence.row + neighbours + 1),
             excuse: None,
-            context: Context::of(alignment, divergence),
+            context: Context::of(alignment, divergence, neighbours),
         }
     }
 
@@ -119,14 +125,12 @@ impl Findings<'_> {
     }
 }
 
-fn place<'a>(alignment: &'a Alignment<'_>, divergence: &Divergence) -> Place<'a> {
-    let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
-    let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
-    let differences = match (recorded, replayed, divergence.shape) {
+fn place<'a>(shape: Shape, recorded: Option<&'a Command>, replayed: Option<&'a Command>) -> Place<'a> {
+    let differences = match (recorded, replayed, shape) {
         (Some(recorded), Some(replayed), Shape::Changed) => recorded.differences(replayed),
         _ => Vec::new(),
     };
-    Place { shape: divergence.shape, recorded, replayed, differences }
+    Place { shape, recorded, replayed, differences }
 }
 
 fn by_id_alone(place: &Place<'_>) -> bool {

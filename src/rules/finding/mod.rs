@@ -51,7 +51,7 @@ pub struct Finding {
     pub fingerprint: String,
     /// Why the policy lets it pass.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub excuse: Option<Excuse>,
+    pub excuse: Option<Box<Excuse>>,
     /// The finding among its neighbours, for people.
     #[serde(skip)]
     pub context: Context,
