@@ -102,25 +102,46 @@ pub fn check_journals(
     redaction: Redaction,
     mut sink: impl FnMut(Checked),
 ) {
-    let entries = ends.last().copied().unwrap_or(0);
+    same_stretches(recorded, replayed, ends, |same, differs| {
+        if !same.is_empty() {
+            sink(Checked::Same(same));
+        }
+        if let Some(journal) = differs {
+            let range = if journal == 0 { 0 } else { ends[journal - 1] }..ends[journal];
+            let replays = [Replayed::Entries(replayed.range(range.clone()))];
+            sink(Checked::Judged(journal, check_journal(recorded.range(range), &replays, info, redaction)));
+        }
+    });
+}
+
+/// Of journals that lie one behind the other on both sides: those that are the same, and the one behind them that is
+/// not, until there are no more.
+fn same_stretches(
+    recorded: Entries<'_>,
+    replayed: Entries<'_>,
+    ends: &[usize],
+    mut sink: impl FnMut(Range<usize>, Option<usize>),
+) {
+    // Where one differs the next do so too, often: from there on, so many are looked at in one go, and then twice as many.
+    let mut stretch = ends.len();
     let mut journal = 0;
     while journal < ends.len() {
-        let from = if journal == 0 { 0 } else { ends[journal - 1] };
-        let rest = from..entries;
-        let differs = recorded.range(rest.clone()).first_difference(&replayed.range(rest)).map(|at| from + at);
-        let next = match differs {
-            None => ends.len(),
-            Some(at) => journal + ends[journal..].partition_point(|end| *end <= at),
-        };
-        if next > journal {
-            sink(Checked::Same(journal..next));
+        let last = journal.saturating_add(stretch).min(ends.len()) - 1;
+        let range = if journal == 0 { 0 } else { ends[journal - 1] }..ends[last];
+        let from = range.start;
+        match recorded.range(range.clone()).first_difference(&replayed.range(range)) {
+            None => {
+                sink(journal..last + 1, None);
+                journal = last + 1;
+                stretch = stretch.saturating_mul(2);
+            }
+            Some(at) => {
+                let differs = journal + ends[journal..].partition_point(|end| *end <= from + at);
+                sink(journal..differs, Some(differs));
+                journal = differs + 1;
+                stretch = 1;
+            }
         }
-        if next < ends.len() {
-            let range = if next == 0 { 0 } else { ends[next - 1] }..ends[next];
-            let replays = [Replayed::Entries(replayed.range(range.clone()))];
-            sink(Checked::Judged(next, check_journal(recorded.range(range), &replays, info, redaction)));
-        }
-        journal = next + 1;
     }
 }
 
@@ -391,26 +412,51 @@ impl<'c> Checker<'c> {
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             worker.recorded.load([task]);
             worker.candidate.load(replays.iter().cloned());
+            self.same_bytes(worker, &journals, &replays)
         }));
-        if loaded.is_err() {
+        let Ok(same) = loaded else {
             *worker = self.worker();
             return journals.into_iter().map(|(id, _)| failed(id)).collect();
-        }
+        };
         journals
             .into_iter()
             .zip(replays)
-            .map(|((id, journal), replay)| {
-                let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay)));
+            .zip(same)
+            .map(|(((id, journal), replay), same)| {
+                let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay, same)));
                 checked.unwrap_or_else(|_| failed(id))
             })
             .collect()
     }
 
-    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
+    /// By journal: whether the candidate's is the same, byte for byte. `false` where that is to be found out yet.
+    fn same_bytes(&self, worker: &Worker<'_>, journals: &[(IdOrder, Task)], replays: &[Task]) -> Vec<bool> {
+        let mut same = vec![false; journals.len()];
+        // What is to be proved of each replay needs it.
+        let mut from = if self.options.prove { journals.len() } else { 0 };
+        while from < journals.len() {
+            let mine = worker.recorded.run(journals[from..].iter().map(|(_, pieces)| pieces));
+            let theirs = worker.candidate.run(replays[from..].iter());
+            let common = mine.ends.iter().zip(&theirs.ends).take_while(|(mine, theirs)| mine == theirs).count();
+            if common > 1 {
+                let ends = &mine.ends[..common];
+                same_stretches(mine.entries, theirs.entries, ends, |stretch, _| {
+                    same[from..][stretch].fill(true);
+                });
+            }
+            from += common.max(1);
+        }
+        same
+    }
+
+    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task, same: bool) -> Invocation {
         let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
         let judgement = match entries {
             Err(reason) => Judgement::inconclusive(0, reason),
+            Ok(recorded) if same && worker.candidate.broken(id).is_none() => {
+                Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
+            }
             Ok(recorded) => {
                 let judged = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
                 let judgement = judged.unwrap_or_else(|undecodable| {

@@ -176,3 +176,46 @@ fn unreadable_rows_are_told_in_the_same_order() {
         assert_eq!(run(jobs), expected);
     }
 }
+
+/// Journals that lie one behind the other are compared in one go; each has the verdict that it has by itself.
+#[test]
+fn journals_together_have_the_verdicts_they_have_apart() {
+    let directory = scratch();
+    let numbers: Vec<u64> = (1..=40).collect();
+    let (mut recorded, mut replayed) = (Vec::new(), Vec::new());
+    for number in &numbers {
+        let journal = small_journal(&id(*number));
+        let (mut mine, mut theirs) = (journal.clone(), journal);
+        let last = theirs.len() - 1;
+        match number % 10 {
+            // Other bytes.
+            3 | 4 => *theirs[last].raw.last_mut().unwrap() ^= 1,
+            // The same bytes in the same rows, which stand for another order, or leave a gap.
+            6 => (theirs[1].index, theirs[last].index) = (theirs[last].index, theirs[1].index),
+            7 => theirs[last].index += 1,
+            8 => {
+                mine[last].index += 1;
+                theirs[last].index += 1;
+            }
+            // The same on both sides, and no entry of any known kind.
+            9 => (mine[last].entry_type, theirs[last].entry_type) = ("Command: New".into(), "Command: New".into()),
+            _ => {}
+        }
+        recorded.push(mine);
+        replayed.push(theirs);
+    }
+    let verdicts = |recorded: &[Vec<Row>], replayed: &[Vec<Row>]| {
+        let one = write(directory.path(), "recorded.jsonl", lines(&recorded.concat()));
+        let other = write(directory.path(), "replayed.jsonl", lines(&replayed.concat()));
+        let told = |(id, verdict, _): (String, String, String)| (id, verdict);
+        check(&one, &other).verdicts().into_iter().map(told).collect::<Vec<_>>()
+    };
+    let together = verdicts(&recorded, &replayed);
+    let apart: Vec<_> =
+        recorded.iter().zip(&replayed).flat_map(|(one, other)| verdicts(&[one.clone()], &[other.clone()])).collect();
+    let counted = |verdict: &str| together.iter().filter(|(_, one)| one == verdict).count();
+    assert_eq!((counted("compatible"), counted("mismatch"), counted("inconclusive")), (16, 12, 12), "{together:?}");
+    for one in &apart {
+        assert!(together.contains(one), "{one:?} by itself, {together:?}");
+    }
+}

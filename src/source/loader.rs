@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::arrow::{Body, Piece, Scratch, Segment, Slab};
 use super::corpus::{Corpus, Task};
+use super::problem::Problem;
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
 /// One worker's reading of one side. Its buffers are reused from task to task.
@@ -31,6 +32,14 @@ struct LoadedRange {
 pub struct Loaded<'a> {
     pub info: InvocationInfo,
     pub entries: Result<Entries<'a>, String>,
+}
+
+/// Journals that lie one behind the other.
+#[derive(Debug, Default)]
+pub struct LoadedRun<'a> {
+    pub entries: Entries<'a>,
+    /// Behind how many entries each of them ends.
+    pub ends: Vec<usize>,
 }
 
 /// The entry type of a row, in place of an entry, that says why the journal can not be judged: whoever copied it could not
@@ -116,6 +125,40 @@ impl<'c> Loader<'c> {
         self.corpus.pieces.get(pieces.start).map_or("", |piece| self.corpus.file_of(piece))
     }
 
+    /// The first of these journals that lie one behind the other in what was read, in order and whole.
+    pub fn run<'t>(&self, journals: impl Iterator<Item = &'t Task>) -> LoadedRun<'_> {
+        let mut run = LoadedRun::default();
+        let mut read: Option<(&LoadedRange, Range<u32>)> = None;
+        for journal in journals {
+            let [piece] = self.corpus.pieces(journal.clone()) else { break };
+            let rows = piece.range();
+            let (loaded, from) = match &read {
+                None => (self.loaded_of(piece), rows.start),
+                // Rows that follow each other were wanted, and so read, together.
+                Some((loaded, before)) if loaded.batch == piece.batch && before.end == rows.start => {
+                    (*loaded, before.start)
+                }
+                Some(_) => break,
+            };
+            let slab = &self.slabs[loaded.slab];
+            let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end && !slab.has_old();
+            if !whole || !ascend_from(0, slab.indexes(rows.clone())) {
+                break;
+            }
+            read = Some((loaded, from..rows.end));
+            run.ends.push((rows.end - from) as usize);
+        }
+        if let Some((loaded, rows)) = read {
+            run.entries = self.slabs[loaded.slab].entries(rows, &self.bytes);
+        }
+        run
+    }
+
+    /// Why nothing can be said of a journal, where something of it could not be read.
+    pub fn broken(&self, id: IdOrder) -> Option<&'c Problem> {
+        self.corpus.broken(id)
+    }
+
     fn entries(&mut self, pieces: Task) -> Result<Entries<'_>, String> {
         let pieces = self.corpus.pieces(pieces);
         if let [piece] = pieces {
@@ -183,9 +226,13 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    fn slab_of(&self, piece: &Piece) -> Result<usize, String> {
+    fn loaded_of(&self, piece: &Piece) -> &LoadedRange {
         let at = self.loaded.partition_point(|loaded| (loaded.batch, loaded.rows.start) <= (piece.batch, piece.row));
-        let loaded = &self.loaded[at - 1];
+        &self.loaded[at - 1]
+    }
+
+    fn slab_of(&self, piece: &Piece) -> Result<usize, String> {
+        let loaded = self.loaded_of(piece);
         match &loaded.failed {
             Some(reason) => Err(reason.clone()),
             None => Ok(loaded.slab),
