@@ -186,3 +186,18 @@ fn what_show_prints_is_read_back() {
         assert!(String::from_utf8(output.stdout).unwrap().lines().all(|line| line.contains("\"findings\":[]")));
     }
 }
+
+#[test]
+fn a_hyphen_is_standard_output() {
+    let shown = rehearse(&["show", RECORDED, "--format", "json"]).stdout;
+    assert!(!shown.is_empty());
+    assert_eq!(rehearse(&["show", RECORDED, "--format", "json", "-o", "-"]).stdout, shown);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("human");
+    let flags = ["check", RECORDED, "--against", TRACE, "--report", "json=-"];
+    let refused = rehearse(&flags);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("can not both go to standard output"), "{said}");
+    let output = rehearse(&[&flags[..], &["-o", file.to_str().unwrap()]].concat());
+    assert!(serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok());
+}

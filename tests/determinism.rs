@@ -211,8 +211,11 @@ fn journals_together_have_the_verdicts_they_have_apart() {
         check(&one, &other).verdicts().into_iter().map(told).collect::<Vec<_>>()
     };
     let together = verdicts(&recorded, &replayed);
-    let apart: Vec<_> =
-        recorded.iter().zip(&replayed).flat_map(|(one, other)| verdicts(&[one.clone()], &[other.clone()])).collect();
+    let apart: Vec<_> = recorded
+        .iter()
+        .zip(&replayed)
+        .flat_map(|(one, other)| verdicts(std::slice::from_ref(one), std::slice::from_ref(other)))
+        .collect();
     let counted = |verdict: &str| together.iter().filter(|(_, one)| one == verdict).count();
     assert_eq!((counted("compatible"), counted("mismatch"), counted("inconclusive")), (16, 12, 12), "{together:?}");
     for one in &apart {

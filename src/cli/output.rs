@@ -25,7 +25,7 @@ impl Color {
     }
 }
 
-/// Data: to a file where one is named, else to stdout.
+/// Data: to a file where one is named, else (or where it is `-`) to stdout.
 pub struct Output {
     to: String,
     sink: Box<dyn Write>,
@@ -33,7 +33,7 @@ pub struct Output {
 
 impl Output {
     pub fn open(file: Option<&Path>, color: Color) -> Result<Self, Failure> {
-        match file {
+        match file.filter(|file| *file != Path::new("-")) {
             Some(path) => {
                 let to = path.display().to_string();
                 let file = File::create(path).map_err(|source| Failure::Output { to: to.clone(), source })?;

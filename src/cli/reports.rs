@@ -104,10 +104,12 @@ impl Reports {
         setup: &Setup,
         color: Color,
     ) -> Result<Self, Failure> {
-        let mut files = BTreeSet::new();
-        for file in output.iter().chain(reports.iter().map(|report| &report.file)) {
+        let stdout = PathBuf::from("-");
+        let mut files = BTreeSet::from([output.as_ref().unwrap_or(&stdout)]);
+        for file in reports.iter().map(|report| &report.file) {
             if !files.insert(file) {
-                return Err(Failure::Usage(format!("two reports can not both go to {}", file.display())));
+                let file = if *file == stdout { "standard output".into() } else { file.display().to_string() };
+                return Err(Failure::Usage(format!("two reports can not both go to {file}")));
             }
         }
         let mut sinks = vec![(setup.renderer(format), Output::open(output.as_deref(), color)?)];
