@@ -1,5 +1,7 @@
 use super::*;
+use crate::diff::Replayed;
 use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+use crate::report::Verdict;
 
 /// Input, a state write of `value`, and a sleep until `time`.
 fn journal(value: u8, time: u8, out: &mut EntryBuffer) {

@@ -1,0 +1,136 @@
+//! One journal's verdict, and the findings that explain it.
+
+use super::Options;
+use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
+use crate::gate::Proof;
+use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
+use crate::report::{Judgement, Verdict};
+use crate::rules::{Cause, Findings, Redaction, timeline};
+
+/// Checks one journal against one or several replays of the candidate.
+///
+/// The first replay that does not reach the frontier gives the verdict. Several replays tell a change of the code
+/// (they agree) from non-determinism (they do not).
+pub fn check_journal(
+    recorded: Entries<'_>,
+    replays: &[Replayed<'_>],
+    info: &InvocationInfo,
+    redaction: Redaction,
+) -> Judgement {
+    match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
+        Ok(judgement) => judgement,
+        Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
+    }
+}
+
+pub(super) fn judge(
+    recorded: Entries<'_>,
+    replays: &[Replayed<'_>],
+    info: &InvocationInfo,
+    options: &Options,
+) -> Result<Judgement, Undecodable> {
+    let (lockstep, replayed) = match replays {
+        [] => {
+            let reason = "the candidate has no trace of this invocation";
+            return Ok(Judgement::inconclusive(recorded.command_count(), reason));
+        }
+        // By far the most frequent.
+        [Replayed::Entries(replayed)] if recorded.identical(replayed) => {
+            return Ok(Judgement::compatible(recorded.command_count()));
+        }
+        [first, others @ ..] => replay_all(recorded, *first, others)?,
+    };
+    let Lockstep { commands, stop, timing_differs } = lockstep;
+    let verdict = match &stop {
+        Stop::Frontier => Verdict::Compatible,
+        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => Verdict::Mismatch,
+        Stop::Failed(_) => Verdict::Failed,
+        Stop::TraceEnds(_) => Verdict::Inconclusive,
+    };
+    let reason = match &stop {
+        Stop::Failed(at) => Some(format!("the candidate failed before it issued command {at} of {commands}")),
+        Stop::TraceEnds(at) => {
+            Some(format!("the trace ends before command {at} of {commands}: how the candidate goes on is not known"))
+        }
+        _ => None,
+    };
+    let written_by_hand =
+        matches!(replayed, Replayed::Trace(trace) if trace.commands().any(|command| !command.complete));
+    let mut lines = Vec::new();
+    let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
+        let alignment = align(recorded, replayed, &stop)?;
+        if options.timelines && verdict != Verdict::Compatible {
+            lines = timeline(&alignment);
+        }
+        let cause = cause(recorded, replays, &alignment)?;
+        let (service, handler) = info.service_and_handler().unwrap_or_default();
+        Findings { service: &service, handler: &handler, redaction: options.redaction, cause }.of(&alignment)
+    } else {
+        Vec::new()
+    };
+    let frontier_reached = stop == Stop::Frontier;
+    Ok(Judgement { verdict, commands, frontier_reached, findings, reason, path: 0, timeline: lines, proof: None })
+}
+
+/// Puts a known divergence into a replay that was found compatible, and checks again.
+pub(super) fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id: IdOrder) -> Proof {
+    match inject(recorded, replay, id.salt()) {
+        Ok(None) => Proof::Nothing,
+        Err(_) => Proof::Missed,
+        Ok(Some(trace)) => {
+            let judgement = check_journal(recorded, &[Replayed::Trace(&trace)], info, Redaction::Hidden);
+            match judgement.verdict {
+                Verdict::Mismatch => Proof::Caught { findings: judgement.findings, stopped: true },
+                Verdict::Compatible | Verdict::Failed | Verdict::Inconclusive => Proof::Missed,
+            }
+        }
+    }
+}
+
+/// The first of the replays that stop worst.
+fn replay_all<'r>(
+    recorded: Entries<'_>,
+    first: Replayed<'r>,
+    others: &[Replayed<'r>],
+) -> Result<(Lockstep, Replayed<'r>), Undecodable> {
+    let replay = |replayed: Replayed<'_>| match replayed {
+        Replayed::Entries(entries) => replay_entries(recorded, entries),
+        Replayed::Trace(trace) => replay_trace(recorded, trace),
+    };
+    let mut worst = (replay(first)?, first);
+    for replayed in others {
+        let lockstep = replay(*replayed)?;
+        if severity(&lockstep.stop) > severity(&worst.0.stop) {
+            worst = (lockstep, *replayed);
+        }
+    }
+    Ok(worst)
+}
+
+fn severity(stop: &Stop) -> u8 {
+    match stop {
+        Stop::Frontier => 0,
+        Stop::TraceEnds(_) => 1,
+        Stop::Failed(_) => 2,
+        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => 3,
+    }
+}
+
+/// Whether several replays did the same, as far as the journal goes.
+fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment<'_>) -> Result<Cause, Undecodable> {
+    if replays.len() < 2 {
+        return Ok(Cause::Unknown);
+    }
+    for replayed in replays {
+        let commands = align(recorded, *replayed, &Stop::Frontier)?.replayed;
+        let upto = chosen.recorded.len().min(commands.len()).min(chosen.replayed.len());
+        let same = (0..upto).map(|at| (&chosen.replayed[at], &commands[at])).all(|(one, other)| {
+            one.kind.modulo_eager() == other.kind.modulo_eager()
+                && one.differences(other).iter().all(|difference| difference.field.compared != Compared::Always)
+        });
+        if !same {
+            return Ok(Cause::NonDeterminism);
+        }
+    }
+    Ok(Cause::CodeChange)
+}

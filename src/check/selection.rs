@@ -1,0 +1,41 @@
+//! Which journals are wanted.
+
+use std::collections::BTreeSet;
+
+use crate::journal::InvocationInfo;
+
+/// Every condition that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    pub invocations: BTreeSet<String>,
+    pub services: Vec<String>,
+    pub handlers: Vec<String>,
+    pub deployments: Vec<String>,
+    pub statuses: Vec<String>,
+    /// The first so many, in the order of ids.
+    pub limit: Option<u64>,
+}
+
+impl Selection {
+    /// Whether an invocation's id and info fit. What is not known fits no condition on it.
+    pub fn fits(&self, id: &str, info: &InvocationInfo) -> bool {
+        let one_of = |wanted: &[String], have: Option<&str>| {
+            wanted.is_empty() || have.is_some_and(|have| wanted.iter().any(|wanted| wanted == have))
+        };
+        let target = info.service_and_handler();
+        (self.invocations.is_empty() || self.invocations.contains(id))
+            && one_of(&self.services, target.as_ref().map(|(service, _)| service.as_str()))
+            && one_of(&self.handlers, target.as_ref().map(|(_, handler)| handler.as_str()))
+            && one_of(&self.deployments, info.deployment.as_deref())
+            && one_of(&self.statuses, info.status.as_deref())
+    }
+
+    /// Whether there is no condition; the limit is none.
+    pub fn is_everything(&self) -> bool {
+        self.invocations.is_empty()
+            && self.services.is_empty()
+            && self.handlers.is_empty()
+            && self.deployments.is_empty()
+            && self.statuses.is_empty()
+    }
+}

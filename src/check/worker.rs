@@ -1,0 +1,136 @@
+//! What one worker does: a task's journals loaded, compared and judged.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Options;
+use super::judge::{judge, prove};
+use super::side_by_side::same_stretches;
+use crate::diff::{Replayed, Side, Undecodable};
+use crate::journal::{Entries, IdOrder, InvocationInfo};
+use crate::report::{Invocation, Judgement, PANICKED, Verdict};
+use crate::source::{Corpus, Loaded, Loader, Task};
+
+/// What all workers share.
+pub(super) struct Checker<'c> {
+    pub recorded: &'c Corpus,
+    pub candidate: &'c Corpus,
+    pub options: &'c Options,
+}
+
+/// One worker's buffers, reused from task to task.
+pub(super) struct Worker<'c> {
+    recorded: Loader<'c>,
+    candidate: Loader<'c>,
+}
+
+impl<'c> Checker<'c> {
+    pub fn worker(&self) -> Worker<'c> {
+        Worker { recorded: Loader::new(self.recorded), candidate: Loader::new(self.candidate) }
+    }
+
+    pub fn check_task(&self, worker: &mut Worker<'c>, task: Task) -> Vec<Invocation> {
+        let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
+        let replays = self.candidate.find_all(&journals);
+        // A panic is a bug of ours; it costs one verdict, or those of a task, but not the run.
+        let failed = |id| self.lost(id, PANICKED.to_owned());
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            worker.recorded.load([task]);
+            worker.candidate.load(replays.iter().cloned());
+            self.same_bytes(worker, &journals, &replays)
+        }));
+        let Ok(same) = loaded else {
+            *worker = self.worker();
+            return journals.into_iter().map(|(id, _)| failed(id)).collect();
+        };
+        journals
+            .into_iter()
+            .zip(replays)
+            .zip(same)
+            .map(|(((id, journal), replay), same)| {
+                let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay, same)));
+                checked.unwrap_or_else(|_| failed(id))
+            })
+            .collect()
+    }
+
+    /// By journal: whether the candidate's is the same, byte for byte. `false` where that is to be found out yet.
+    fn same_bytes(&self, worker: &Worker<'_>, journals: &[(IdOrder, Task)], replays: &[Task]) -> Vec<bool> {
+        let mut same = vec![false; journals.len()];
+        // What is to be proved of each replay needs it.
+        let mut from = if self.options.prove { journals.len() } else { 0 };
+        while from < journals.len() {
+            let mine = worker.recorded.run(journals[from..].iter().map(|(_, pieces)| pieces));
+            let theirs = worker.candidate.run(replays[from..].iter());
+            let common = mine.ends.iter().zip(&theirs.ends).take_while(|(mine, theirs)| mine == theirs).count();
+            if common > 1 {
+                let ends = &mine.ends[..common];
+                same_stretches(mine.entries, theirs.entries, ends, |stretch, _| {
+                    same[from..][stretch].fill(true);
+                });
+            }
+            from += common.max(1);
+        }
+        same
+    }
+
+    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task, same: bool) -> Invocation {
+        let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
+        let Loaded { info, entries } = worker.recorded.journal(id, journal);
+        let judgement = match entries {
+            Err(reason) => Judgement::inconclusive(0, reason),
+            Ok(recorded) if same && worker.candidate.broken(id).is_none() => {
+                Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
+            }
+            Ok(recorded) => {
+                let judged = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
+                let judgement = judged.unwrap_or_else(|undecodable| {
+                    let reason = match undecodable.side {
+                        Side::Recorded => format!("{}: {undecodable}", files.0),
+                        Side::Replayed => format!("the candidate's trace: {}: {undecodable}", files.1),
+                    };
+                    Judgement::inconclusive(recorded.command_count(), reason)
+                });
+                Judgement { path: recorded.path(), ..judgement }
+            }
+        };
+        Invocation::new(id, info, judgement)
+    }
+
+    fn judge_one(
+        &self,
+        candidate: &mut Loader<'_>,
+        id: IdOrder,
+        recorded: Entries<'_>,
+        replay: Task,
+        info: &InvocationInfo,
+    ) -> Result<Judgement, Undecodable> {
+        let judge = |replays: &[Replayed<'_>]| {
+            let mut judgement = judge(recorded, replays, info, self.options)?;
+            if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
+            {
+                judgement.proof = Some(prove(recorded, *replay, info, id));
+            }
+            Ok(judgement)
+        };
+        if replay.is_empty() {
+            let target = if self.candidate.has_templates() { info.target() } else { None };
+            let traces = self.candidate.traces(id, target.as_deref());
+            let replays: Vec<Replayed<'_>> = traces.iter().map(Replayed::Trace).collect();
+            if let Some(problem) = self.candidate.broken(id) {
+                let reason = format!("the candidate's trace: {problem}");
+                return Ok(Judgement::inconclusive(recorded.command_count(), reason));
+            }
+            return judge(&replays);
+        }
+        match candidate.journal(id, replay).entries {
+            Ok(replayed) => judge(&[Replayed::Entries(replayed)]),
+            Err(reason) => {
+                Ok(Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}")))
+            }
+        }
+    }
+
+    pub fn lost(&self, id: IdOrder, reason: String) -> Invocation {
+        Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
+    }
+}
