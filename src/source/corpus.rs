@@ -128,7 +128,7 @@ impl Corpus {
         Self { files: files.files, batches, pieces, info, broken, traces, templates, problems }
     }
 
-    /// Every journal, in the order of ids, in tasks of about [`TASK_BYTES`].
+    /// Every journal, in the order of ids, in tasks of about `TASK_BYTES`.
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks: Vec<Task> = Vec::new();
         let mut bytes = TASK_BYTES;

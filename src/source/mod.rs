@@ -1,7 +1,7 @@
 //! Where journals come from: Arrow IPC, rows as JSON, the readable form; told by content, not by extension.
 //!
 //! Everything becomes Arrow that is read in place (rows as JSON through a spool in memory or on disk), so that there
-//! is one way in which rows become journals ([`corpus`]), in memory that does not grow with the files.
+//! is one way in which rows become journals (`corpus`), in memory that does not grow with the files.
 
 pub mod arrow;
 mod corpus;

@@ -2,7 +2,7 @@
 
 use arrow_ipc::{Field, RecordBatch, Schema, Type};
 
-/// The columns of `sys_invocation` that may be joined in, in the order of [`crate::source::row::InfoColumns`].
+/// The columns of `sys_invocation` that may be joined in.
 pub const INFO_COLUMNS: [&str; 9] = [
     "target",
     "target_service_name",

@@ -1,8 +1,8 @@
 //! Arrow IPC, as the admin API's `/query` streams it and as `rehearse` writes it.
 //!
 //! Files are not read through but read *in*: one pass over the message headers notes where each batch's buffers lie
-//! ([`layout`]); ids are then read to know which rows belong to which journal ([`pieces`]); and a worker that checks some
-//! journals reads just their rows into buffers of its own ([`slab`]). What the fast path does not know (compressed,
+//! (`layout`); ids are then read to know which rows belong to which journal (`pieces`); and a worker that checks some
+//! journals reads just their rows into buffers of its own (`slab`). What the fast path does not know (compressed,
 //! nested, view-typed batches) goes through arrow-rs into the form that it does know ([`convert`]).
 
 mod convert;
