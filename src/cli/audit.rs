@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::access::AccessFlags;
+use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Redact, Select, Status};
@@ -88,10 +89,11 @@ impl Audit {
             set_log_aside(file)?;
         }
         let mut output = Output::open(self.output.output.as_deref(), common.color)?;
+        let interrupt = Interrupt::watch();
         let work = async {
             tokio::select! {
                 report = self.audit() => report,
-                _ = tokio::signal::ctrl_c() => Err(Failure::InterruptedBefore("all was checked; nothing was changed")),
+                _ = interrupt.wait() => Err(Failure::InterruptedBefore("all was checked; nothing was changed")),
             }
         };
         let mut report = block_on(work)??;

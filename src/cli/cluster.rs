@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::access::{AccessFlags, is_url};
+use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, warn_of};
 use super::{Failure, Select};
@@ -65,6 +66,7 @@ impl ClusterFlags {
         debug_assert!(is_url(url));
         let chosen = self.reading.chosen(select);
         let bar = entries_progress();
+        let interrupt = Interrupt::watch();
         let fetched = block_on(async {
             let work = async {
                 let admin = self.access.connect(url).await?;
@@ -77,7 +79,7 @@ impl ClusterFlags {
             };
             tokio::select! {
                 done = work => done,
-                _ = tokio::signal::ctrl_c() => Err(Failure::InterruptedBefore("anything was checked")),
+                _ = interrupt.wait() => Err(Failure::InterruptedBefore("anything was checked")),
             }
         })?;
         bar.finish_and_clear();

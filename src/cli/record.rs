@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::access::{AccessFlags, is_url};
 use super::cluster::{ReadingFlags, show, tell};
+use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
 use super::{Common, Failure, Select, Status};
@@ -49,6 +50,7 @@ impl Record {
             return Err(Failure::Usage(format!("{} is no URL: record reads a running cluster", self.admin)));
         }
         let bar = entries_progress();
+        let interrupt = Interrupt::watch();
         let copied = block_on(async {
             let chosen = self.reading.chosen(&self.select);
             let admin = self.access.connect(&self.admin).await?;
@@ -57,7 +59,7 @@ impl Record {
             let progress = &mut |rows, total| show(&bar, rows, total);
             let done = tokio::select! {
                 done = copy(&admin, &chosen, self.reading.pace(), begun, &mut recording, progress) => done?,
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupt.wait() => {
                     return Err(Failure::InterruptedBefore("all was read; the same command goes on from here"));
                 }
             };

@@ -108,7 +108,7 @@ fn start_record(url: &str, file: &Path, flags: &[&str]) -> Child {
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }
@@ -251,6 +251,31 @@ fn a_killed_recording_is_gone_on_with() {
     assert!(again < whole, "{again} of {whole} bytes were read again");
     assert_same(&file, &server);
     assert_eq!(rehearse(&["check", text(&file), "--against", text(&once)]).status, 0);
+}
+
+/// Asked to end, it says that the same command goes on, and it does.
+#[test]
+fn an_interrupted_recording_says_how_to_go_on() {
+    let Some(server) = Server::start("record") else { return };
+    server.register(&services::serve("base"));
+    fill(&server, 50);
+    let directory = scratch();
+    let slow = Proxy::start(&server.url(), |_| Fault::Slow(128));
+    let before = on_server(&server, "true");
+    for name in ["INT", "TERM"] {
+        let file = directory.path().join(name);
+        let child = start_record(&slow.url, &file, &["--query-rows", "100", "--query-pause", "5"]);
+        let part = directory.path().join(format!("{name}.part.json"));
+        server.until("some of it is recorded", || part.exists().then_some(()));
+        let kill = format!("kill -{name} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains("the same command goes on from here"), "{said}");
+        assert!(!file.exists(), "it looks whole");
+        assert_eq!(record(&slow.url, &file, &[]).status, 0);
+        assert_eq!(in_file(&file), before);
+    }
 }
 
 /// The server goes away in the middle, and comes back.
