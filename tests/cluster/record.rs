@@ -309,14 +309,15 @@ fn a_growing_journal_is_never_half_read() {
     server.send(&["Grow", "endless", "steps"], &json!(100_000));
     // Before each piece of a request reaches the server, the endless journal has one entry more.
     let growing = Arc::new(AtomicBool::new(false));
-    let (grows, upstream) = (Arc::clone(&growing), Arc::clone(&server));
+    // The proxy outlives the test; the server must not.
+    let (grows, upstream) = (Arc::clone(&growing), Arc::downgrade(&server));
     let proxy = Proxy::start_with(
         &server.url(),
         |_| Fault::None,
         move || {
             let size = || {
                 let sql = "select journal_size from sys_invocation_status where target_service_key = 'endless'";
-                upstream.query(sql)[0]["journal_size"].as_u64().unwrap()
+                upstream.upgrade().map_or(0, |server| server.query(sql)[0]["journal_size"].as_u64().unwrap())
             };
             let answered_so_far = size();
             while grows.load(Ordering::Relaxed) && size() <= answered_so_far {
