@@ -873,3 +873,22 @@ fn a_journal_of_100_000_commands() {
     let findings = json["invocations"][0]["findings"].as_array().unwrap();
     assert_eq!((findings.len(), &findings[0]["command_index"]), (1, &50_000.into()));
 }
+
+/// The same of a file whose columns are of kinds that are read through arrow-rs.
+#[test]
+fn an_unusual_file_that_is_cut_off_is_told_so() {
+    let directory = scratch();
+    let demo = fixtures().join("demo");
+    let whole = std::fs::read(demo.join("recorded.arrow")).unwrap();
+    for length in [1500, 3000, whole.len() - 3000] {
+        let cut = write(directory.path(), "cut.arrow", &whole[..length]);
+        let run = check(&cut, &demo.join("trace.jsonl"));
+        assert!(
+            run.stderr.contains("cut.arrow") && run.stderr.contains("the file is cut off"),
+            "{length}: {}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("well-formed"), "{length}: {}", run.stderr);
+        assert_ne!(run.status, 0, "{length}");
+    }
+}

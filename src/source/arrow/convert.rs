@@ -38,7 +38,11 @@ pub fn convert(
     // A file is a stream behind its magic.
     let messages = StoreReader::new(store, data_start(store)?);
     for batch in StreamReader::try_new(messages, None).map_err(malformed)? {
-        let batch = batch.map_err(malformed)?;
+        let batch = match batch {
+            // The batch that is cut off is no news.
+            Err(_) if matches!(cut, Some(Cut::Off)) => break,
+            batch => batch.map_err(malformed)?,
+        };
         convert_batch(&batch, &mut sink).map_err(malformed)?;
     }
     Ok(cut)
