@@ -1,6 +1,8 @@
 //! What can not be resumed: killed and started anew from what a candidate replays; a deployment pointed at other code; and
 //! plans that the cluster has left behind.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -24,6 +26,28 @@ fn stuck(server: &Server, numbers: std::ops::Range<u64>) -> (String, Vec<String>
     let failing = format!("pinned_deployment_id = '{deployment}' and last_failure is not null");
     server.until("all are stuck", || (count(server, &failing) == expected).then_some(()));
     (deployment, ids.into_values().collect())
+}
+
+/// Stuck ones, and what to do about them.
+struct Planned {
+    deployment: String,
+    ids: Vec<String>,
+    plan: PathBuf,
+    /// Where the plan and its log are.
+    folder: tempfile::TempDir,
+}
+
+/// Stuck ones, and a plan to resume them on code with these flaws.
+fn planned(server: &Server, numbers: std::ops::Range<u64>, flaws: &[&'static str]) -> Planned {
+    let (deployment, ids) = stuck(server, numbers);
+    let candidate = serve(&Code::new(flaws));
+    server.register(&candidate);
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let plan_name = plan.to_str().unwrap();
+    let audit = ["audit", &server.url(), "--against", &candidate, "--deployment", &deployment, "--plan", plan_name];
+    rehearse(&audit).expect(0);
+    Planned { deployment, ids, plan, folder }
 }
 
 fn anew(server: &Server) {
@@ -149,31 +173,20 @@ fn overtaken(server: &Server) {
 
 /// A candidate that replays everything and fails all the same: the first failure is enough.
 fn failing(server: &Server) {
-    let (deployment, ids) = stuck(server, 2300..2305);
-    let no_fix = serve(&Code::new(&["declined"]));
-    server.register(&no_fix);
-    let folder = tempfile::tempdir().unwrap();
-    let plan = folder.path().join("plan.json");
-    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
-    rehearse(&["audit", &admin, "--against", &no_fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let (planned, admin) = (planned(server, 2300..2305, &["declined"]), server.url());
+    let plan_name = planned.plan.to_str().unwrap();
     let apply = ["apply", plan_name, "--admin", &admin, "--yes", "--parallel", "1"];
     let run = rehearse(&apply).expect(1);
     assert!(run.stdout.contains("1 failed, 4 not begun"), "{}", run.stdout);
     assert!(run.stdout.contains("RT0007 at command 3 (charge): card 2300 declined"), "{}", run.stdout);
     let run = rehearse(&[&apply[..], &["--max-failures", "9"]].concat()).expect(1);
     assert!(run.stdout.contains("5 failed"), "{}", run.stdout);
-    let _ = ids;
 }
 
 /// Ctrl-C: what is under way is ended, nothing stays paused, and the next run does the rest.
 fn interrupted(server: &Server) {
-    let (deployment, ids) = stuck(server, 2400..2460);
-    let fix = serve(&Code::new(&[]));
-    server.register(&fix);
-    let folder = tempfile::tempdir().unwrap();
-    let plan = folder.path().join("plan.json");
-    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
-    rehearse(&["audit", &admin, "--against", &fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let (Planned { deployment, ids, plan, folder }, admin) = (planned(server, 2400..2460, &[]), server.url());
+    let plan_name = plan.to_str().unwrap();
     let apply = ["apply", plan_name, "--admin", &admin, "--yes", "--parallel", "2"];
     let child = command(&apply).spawn().unwrap();
     let log = folder.path().join("plan.json.log");
@@ -197,13 +210,7 @@ fn interrupted(server: &Server) {
 
 /// The plan's command lines do what `apply` does, with Restate's own command line.
 fn by_hand(server: &Server) {
-    let (deployment, ids) = stuck(server, 2500..2503);
-    let fix = serve(&Code::new(&[]));
-    server.register(&fix);
-    let folder = tempfile::tempdir().unwrap();
-    let plan = folder.path().join("plan.json");
-    let (admin, plan_name) = (server.url(), plan.to_str().unwrap());
-    rehearse(&["audit", &admin, "--against", &fix, "--deployment", &deployment, "--plan", plan_name]).expect(0);
+    let Planned { ids, plan, folder, .. } = planned(server, 2500..2503, &[]);
     let plan = read(&plan);
     let lines = plan["actions"].as_array().unwrap().iter().flat_map(|action| action["cli"].as_array().unwrap());
     let script: Vec<&str> = lines.map(|line| line.as_str().unwrap()).collect();
@@ -212,7 +219,7 @@ fn by_hand(server: &Server) {
     let output = std::process::Command::new("sh")
         .args(["-ec", &script.join("\n")])
         .env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap()))
-        .env("RESTATE_ADMIN_URL", &admin)
+        .env("RESTATE_ADMIN_URL", server.url())
         .env("RESTATE_CLI_CONFIG_HOME", folder.path())
         .env("DO_NOT_TRACK", "1")
         .output()
