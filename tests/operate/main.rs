@@ -11,6 +11,8 @@ mod restarts;
 #[allow(dead_code, reason = "shared with the suite of the cluster")]
 #[path = "../cluster/server.rs"]
 mod server;
+#[path = "../common/serving.rs"]
+mod serving;
 mod shop;
 mod thousand;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use restate_sdk::prelude::*;
 use serde_json::{Value, json};
 
+use crate::serving::serve_endpoint;
+
 /// What differs from the code as it should be.
 #[derive(Clone)]
 pub struct Code(Arc<RwLock<Vec<&'static str>>>);
@@ -25,26 +27,15 @@ impl Code {
     }
 }
 
-/// Serves the code on a thread of its own; the address it listens on.
+/// Serves the code; the address it listens on.
 pub fn serve(code: &Code) -> String {
     let code = code.clone();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-            let bill = ServiceOptions::new()
-                .handler("settle", twice().retry_policy_pause_on_max_attempts())
-                .handler("close", twice().retry_policy_max_attempts(1).retry_policy_kill_on_max_attempts());
-            let endpoint = Endpoint::builder()
-                .bind(Order(code.clone()))
-                .bind(Bill(code).into_service_definition().options(bill))
-                .build();
-            HttpServer::new(endpoint).serve_with_cancel(listener, std::future::pending::<()>()).await;
-        });
-    });
-    receiver.recv().unwrap()
+    serve_endpoint(move || {
+        let bill = ServiceOptions::new()
+            .handler("settle", twice().retry_policy_pause_on_max_attempts())
+            .handler("close", twice().retry_policy_max_attempts(1).retry_policy_kill_on_max_attempts());
+        Endpoint::builder().bind(Order(code.clone())).bind(Bill(code).into_service_definition().options(bill)).build()
+    })
 }
 
 fn twice() -> HandlerOptions {
