@@ -78,7 +78,7 @@ impl<'c> Checker<'c> {
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
         let judgement = match entries {
             Err(reason) => Judgement::inconclusive(0, reason),
-            Ok(recorded) if same && worker.candidate.broken(id).is_none() => {
+            Ok(recorded) if same && self.candidate.broken(id).is_none() => {
                 Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
             }
             Ok(recorded) => {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::arrow::{Body, Piece, Scratch, Segment, Slab};
 use super::corpus::{Corpus, Task};
-use super::problem::Problem;
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
 /// One worker's reading of one side. Its buffers are reused from task to task.
@@ -152,11 +151,6 @@ impl<'c> Loader<'c> {
             run.entries = self.slabs[loaded.slab].entries(rows, &self.bytes);
         }
         run
-    }
-
-    /// Why nothing can be said of a journal, where something of it could not be read.
-    pub fn broken(&self, id: IdOrder) -> Option<&'c Problem> {
-        self.corpus.broken(id)
     }
 
     fn entries(&mut self, pieces: Task) -> Result<Entries<'_>, String> {
