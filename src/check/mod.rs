@@ -41,7 +41,7 @@ pub fn check(
     candidate: &Corpus,
     ids: &Ids,
     options: &Options,
-    mut sink: impl FnMut(Invocation) -> bool,
+    mut sink: impl FnMut(Invocation) -> bool + Send,
 ) {
     let checker = Checker { recorded, candidate, options };
     let everything = options.selection.is_everything();

@@ -28,7 +28,7 @@ impl Color {
 /// Data: to a file where one is named, else (or where it is `-`) to stdout.
 pub struct Output {
     to: String,
-    sink: Box<dyn Write>,
+    sink: Box<dyn Write + Send>,
 }
 
 impl Output {
@@ -40,7 +40,7 @@ impl Output {
                 let choice = if color == Color::Always { ColorChoice::Always } else { ColorChoice::Never };
                 Ok(Self {
                     to,
-                    sink: Box::new(AutoStream::new(Box::new(BufWriter::new(file)) as Box<dyn Write>, choice)),
+                    sink: Box::new(AutoStream::new(Box::new(BufWriter::new(file)) as Box<dyn Write + Send>, choice)),
                 })
             }
             None => {
@@ -48,7 +48,7 @@ impl Output {
                     ColorChoice::Auto => AutoStream::choice(&io::stdout()),
                     choice => choice,
                 };
-                let buffered = Box::new(BufWriter::with_capacity(64 << 10, io::stdout())) as Box<dyn Write>;
+                let buffered = Box::new(BufWriter::with_capacity(64 << 10, io::stdout())) as Box<dyn Write + Send>;
                 Ok(Self { to: "standard output".to_owned(), sink: Box::new(AutoStream::new(buffered, choice)) })
             }
         }

@@ -41,7 +41,7 @@ use crate::report::{Invocation, Report};
 use crate::source::Ids;
 
 /// One output format.
-pub trait Render {
+pub trait Render: Send {
     /// The next invocation, in order.
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()>;
 
