@@ -132,6 +132,11 @@ fn retyped(batch: &RecordBatch, name: &str, to: &DataType) -> RecordBatch {
     of_columns(columns.collect())
 }
 
+fn runs(end: DataType, value: DataType) -> DataType {
+    let field = |name: &str, of: DataType, nullable: bool| Arc::new(arrow_schema::Field::new(name, of, nullable));
+    DataType::RunEndEncoded(field("run_ends", end, false), field("values", value, true))
+}
+
 #[test]
 fn every_layout_of_arrow_reads_the_same() {
     use DataType::{
@@ -143,6 +148,8 @@ fn every_layout_of_arrow_reads_the_same() {
     for (name, types) in [
         ("id", vec![LargeUtf8, Utf8View, Binary]),
         ("id", vec![dictionary(Int8, Utf8), dictionary(UInt16, LargeUtf8), dictionary(Int64, Utf8)]),
+        ("id", vec![runs(Int16, Utf8), runs(Int32, LargeUtf8), runs(Int64, Utf8)]),
+        ("version", vec![runs(Int32, UInt32)]),
         ("entry_type", vec![LargeUtf8, Utf8View, dictionary(Int8, Utf8), dictionary(UInt32, LargeUtf8)]),
         ("index", vec![Int8, UInt8, Int16, UInt16, Int32, Int64, UInt64, Utf8, DataType::Float64]),
         ("raw", vec![Binary, LargeBinary, BinaryView, dictionary(Int32, Binary)]),
@@ -348,6 +355,16 @@ fn bytes_that_are_not_what_arrow_says() {
     let run = check(&torn, &good);
     assert_eq!((run.status, run.verdicts().len()), (3, 3), "{}", run.stderr);
     assert!(run.stderr.contains("torn.arrow, row 13: "), "{}", run.stderr);
+
+    // Where the runs of the first batch's ids end: one lies beyond the batch.
+    let in_runs = |rows: &[Row]| retyped(&batch(rows), "id", &runs(DataType::Int32, DataType::Utf8));
+    let mut torn = stream(&[in_runs(&rows[..12]), in_runs(&rows[12..])]);
+    let ends = torn.windows(12).position(|window| window == [4, 0, 0, 0, 8, 0, 0, 0, 12, 0, 0, 0]).unwrap();
+    torn[ends + 8] = 13;
+    let torn = write(directory.path(), "torn.arrow", torn);
+    let run = check(&torn, &good);
+    assert_eq!((run.status, run.verdicts().len()), (3, 3), "{}", run.stderr);
+    assert!(run.stderr.contains("the runs of a batch are not its rows"), "{}", run.stderr);
 
     // Two streams in one file: the second is told of.
     let two =

@@ -36,26 +36,39 @@ impl<'c> Checker<'c> {
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             worker.recorded.load([task]);
             worker.candidate.load(replays.iter().cloned());
-            self.same_bytes(worker, &journals, &replays)
+            self.judge_together(worker, &journals, &replays)
         }));
-        let Ok(same) = loaded else {
+        let Ok(judged) = loaded else {
             *worker = self.worker();
             return journals.into_iter().map(|(id, _)| failed(id)).collect();
         };
         journals
             .into_iter()
             .zip(replays)
-            .zip(same)
-            .map(|(((id, journal), replay), same)| {
-                let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay, same)));
-                checked.unwrap_or_else(|_| failed(id))
+            .zip(judged)
+            .map(|(((id, journal), replay), judged)| match judged {
+                Some(judgement) => Invocation::new(id, worker.recorded.info_of(id, journal), judgement),
+                None => {
+                    let checked = catch_unwind(AssertUnwindSafe(|| self.check_one(worker, id, journal, replay)));
+                    checked.unwrap_or_else(|_| failed(id))
+                }
             })
             .collect()
     }
 
-    /// By journal: whether the candidate's is the same, byte for byte. `false` where that is to be found out yet.
-    fn same_bytes(&self, worker: &Worker<'_>, journals: &[(IdOrder, Task)], replays: &[Task]) -> Vec<bool> {
-        let mut same = vec![false; journals.len()];
+    /// By journal: the judgement where the candidate's is the same, byte for byte, and lies beside it. `None` where there
+    /// is more to find out.
+    fn judge_together(
+        &self,
+        worker: &Worker<'_>,
+        journals: &[(IdOrder, Task)],
+        replays: &[Task],
+    ) -> Vec<Option<Judgement>> {
+        let mut judged = vec![None; journals.len()];
+        let is_broken = |at: usize| {
+            let (id, _) = journals[at];
+            self.recorded.broken(id).is_some() || self.candidate.broken(id).is_some()
+        };
         // What is to be proved of each replay needs it.
         let mut from = if self.options.prove { journals.len() } else { 0 };
         while from < journals.len() {
@@ -65,22 +78,22 @@ impl<'c> Checker<'c> {
             if common > 1 {
                 let ends = &mine.ends[..common];
                 same_stretches(mine.entries, theirs.entries, ends, |stretch, _| {
-                    same[from..][stretch].fill(true);
+                    for at in stretch.filter(|at| !is_broken(from + at)) {
+                        let start = if at == 0 { 0 } else { ends[at - 1] };
+                        judged[from + at] = Some(replayed_whole(mine.entries.range(start..ends[at])));
+                    }
                 });
             }
             from += common.max(1);
         }
-        same
+        judged
     }
 
-    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task, same: bool) -> Invocation {
+    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
         let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
         let judgement = match entries {
             Err(reason) => Judgement::inconclusive(0, reason),
-            Ok(recorded) if same && self.candidate.broken(id).is_none() => {
-                Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
-            }
             Ok(recorded) => {
                 let judged = self.judge_one(&mut worker.candidate, id, recorded, replay, &info);
                 let judgement = judged.unwrap_or_else(|undecodable| {
@@ -133,4 +146,9 @@ impl<'c> Checker<'c> {
     pub fn lost(&self, id: IdOrder, reason: String) -> Invocation {
         Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
+}
+
+/// Of a journal that the candidate's is the same as.
+fn replayed_whole(recorded: Entries<'_>) -> Judgement {
+    Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
 }

@@ -54,11 +54,16 @@ impl std::fmt::Display for Subject {
 /// `FILE.part.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
+    /// The layout of its batches: another is not gone on with.
+    layout: u32,
     subject: Subject,
     /// So many bytes of the part are batches of rows.
     committed: u64,
     apart: Vec<Stretch>,
 }
+
+/// Counted up whenever [`ArrowWriter`] writes another.
+const LAYOUT: u32 = 2;
 
 /// What is in a part already.
 #[derive(Debug, Default)]
@@ -161,7 +166,7 @@ impl Recording {
         let sink = self.writer.sink_mut();
         let synced = sink.flush().and_then(|()| sink.file.get_ref().sync_data());
         synced.map_err(|source| RecordingError::Io { path: kept.part.clone(), source })?;
-        kept.write_state(&State { subject: kept.subject.clone(), committed: sink.at, apart })
+        kept.write_state(&State { layout: LAYOUT, subject: kept.subject.clone(), committed: sink.at, apart })
     }
 
     /// All is there: the file gets its name, or is handed out to be read.
@@ -196,7 +201,7 @@ impl Kept {
         let Ok(state) = serde_json::from_slice::<State>(&text) else { return Ok(None) };
         let failed = |source| RecordingError::Io { path: self.part.clone(), source };
         let len = fs::metadata(&self.part).map_err(failed)?.len();
-        if state.committed == 0 || len < state.committed {
+        if state.layout != LAYOUT || state.committed == 0 || len < state.committed {
             return Ok(None);
         }
         if state.subject != self.subject {

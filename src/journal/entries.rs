@@ -83,10 +83,21 @@ impl<'a> Entries<'a> {
 
     /// A hash of the sequence of command kinds, to tell paths through a handler apart.
     pub fn path(&self) -> u64 {
+        /// By code: the command's kind as replay sees it.
+        const KINDS: [u8; 256] = {
+            let mut kinds = [EntryKind::UNKNOWN; 256];
+            let mut code = 0;
+            while code < kinds.len() {
+                if let Some(EntryKind::Command(kind)) = EntryKind::from_code(code as u8) {
+                    kinds[code] = kind.modulo_eager() as u8;
+                }
+                code += 1;
+            }
+            kinds
+        };
         // FNV-1a: a few bytes, each of them a kind.
-        self.command_kinds().fold(0xCBF2_9CE4_8422_2325, |hash, kind| {
-            (hash ^ u64::from(kind.modulo_eager() as u8)).wrapping_mul(0x0000_0100_0000_01B3)
-        })
+        let kinds = self.codes.iter().map(|code| KINDS[usize::from(*code)]).filter(|kind| *kind != EntryKind::UNKNOWN);
+        kinds.fold(0xCBF2_9CE4_8422_2325, |hash, kind| (hash ^ u64::from(kind)).wrapping_mul(0x0000_0100_0000_01B3))
     }
 
     /// Whether both hold the same entries, byte for byte.

@@ -128,16 +128,20 @@ impl Corpus {
         Self { files: files.files, batches, pieces, info, broken, traces, templates, problems }
     }
 
-    /// Every journal, in the order of ids, in tasks of about `TASK_BYTES`.
+    /// Every journal, in the order of ids, in tasks of about `TASK_BYTES`; none begins amid a batch that would be one.
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks: Vec<Task> = Vec::new();
         let mut bytes = TASK_BYTES;
+        let mut batch = None;
         let mut from = 0;
         while from < self.pieces.len() {
             let to = self.journal_end(from);
             let size: u64 = self.pieces[from..to].iter().map(|piece| self.piece_bytes(piece)).sum();
+            let first = self.pieces[from].batch;
+            let next = if batch == Some(first) { size } else { size.max(self.batch_bytes(first).min(TASK_BYTES)) };
+            batch = Some(first);
             match tasks.last_mut() {
-                Some(task) if bytes + size <= TASK_BYTES => {
+                Some(task) if bytes + next <= TASK_BYTES => {
                     task.end = to;
                     bytes += size;
                 }
@@ -149,6 +153,11 @@ impl Corpus {
             from = to;
         }
         tasks
+    }
+
+    fn batch_bytes(&self, batch: u32) -> u64 {
+        let (file, batch) = self.batches[batch as usize];
+        self.files[file as usize].segment.batch_bytes(batch as usize)
     }
 
     fn piece_bytes(&self, piece: &Piece) -> u64 {

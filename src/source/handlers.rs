@@ -18,13 +18,13 @@ impl Corpus {
         }));
         let mut theirs = other.pieces.iter().map(|piece| piece.id).peekable();
         let mut last = None;
-        let own = self.pieces.iter().filter(|piece| {
+        let own = self.pieces.iter().enumerate().filter(|(_, piece)| {
             while theirs.next_if(|id| *id < piece.id).is_some() {}
             let first = last.replace(piece.id) != Some(piece.id);
             first && theirs.peek() != Some(&piece.id)
         });
-        for piece in own.take(MOST_JOURNALS) {
-            handlers.extend(self.info_of(piece.id, std::slice::from_ref(piece)).service_and_handler());
+        for (at, piece) in own.take(MOST_JOURNALS) {
+            handlers.extend(self.info_of(piece.id, at..at + 1).service_and_handler());
         }
         handlers
     }

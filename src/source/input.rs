@@ -187,7 +187,7 @@ impl Files {
     fn take_info(&mut self, name: &str, segment: &mut Segment) -> Result<(), ArrowError> {
         let found = segment.pieces();
         for piece in &found.pieces {
-            let info = segment.info(piece.batch as usize, piece.row);
+            let info = segment.info(segment.far(), piece.batch as usize, piece.row);
             self.info.push((found.text(piece), info.map_err(|error| ArrowError::Malformed(error.to_string()))?));
         }
         for broken in found.broken {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::arrow::{Body, Piece, Scratch, Segment, Slab};
+use super::arrow::{Body, Near, Piece, Scratch, Segment, Slab};
 use super::corpus::{Corpus, Task};
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, InvocationInfo};
 
@@ -33,7 +33,7 @@ pub struct Loaded<'a> {
     pub entries: Result<Entries<'a>, String>,
 }
 
-/// Journals that lie one behind the other.
+/// Journals that lie one behind the other, with nothing amiss in the rows of any.
 #[derive(Debug, Default)]
 pub struct LoadedRun<'a> {
     pub entries: Entries<'a>,
@@ -93,7 +93,7 @@ impl<'c> Loader<'c> {
                     None => Ok(Body::UNREAD),
                     Some(extent) => {
                         let place = self.bytes.len();
-                        segment.read(extent, &mut self.bytes).map(|()| Body::read(extent.start, place))
+                        segment.read(extent, &mut self.bytes).map(|()| Body::read(extent, place))
                     }
                 };
             }
@@ -111,12 +111,20 @@ impl<'c> Loader<'c> {
     /// One of the journals that were read.
     pub fn journal(&mut self, id: IdOrder, pieces: Task) -> Loaded<'_> {
         let corpus = self.corpus;
-        let info = corpus.info_of(id, corpus.pieces(pieces.clone()));
+        let info = self.info_of(id, pieces.clone());
         let file = self.file(&pieces);
         match corpus.broken(id) {
             Some(problem) => Loaded { info, entries: Err(problem.to_string()) },
             None => Loaded { info, entries: self.entries(pieces).map_err(|reason| format!("{file}: {reason}")) },
         }
+    }
+
+    /// What is known of the invocation of a journal that was read.
+    pub fn info_of(&self, id: IdOrder, pieces: Task) -> InvocationInfo {
+        self.corpus.info_with(id, pieces, |piece, segment| match self.slab_of(piece) {
+            Ok(slab) => self.slabs[slab].near(segment, &self.bytes),
+            Err(_) => segment.far(),
+        })
     }
 
     /// The file that a journal is in, or the first part of it.
@@ -140,8 +148,11 @@ impl<'c> Loader<'c> {
                 Some(_) => break,
             };
             let slab = &self.slabs[loaded.slab];
-            let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end && !slab.has_old();
-            if !whole || !ascend_from(0, slab.indexes(rows.clone())) {
+            let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end;
+            if !whole || slab.has_old() || slab.has_unknown() || !ascend_from(0, slab.indexes(rows.clone())) {
+                break;
+            }
+            if self.check_first(slab.entries(rows.clone(), &self.bytes)).is_err() {
                 break;
             }
             read = Some((loaded, from..rows.end));
@@ -280,17 +291,17 @@ struct Run {
 }
 
 /// What lies between two batches and is read along: a call costs as much as copying so many bytes.
-const BETWEEN: u64 = 4 << 10;
-const LONGEST_RUN: u64 = 256 << 10;
+const BETWEEN: u64 = 16 << 10;
+const LONGEST_RUN: u64 = 512 << 10;
 
 impl Corpus {
     fn runs(&self, wanted: &[(u32, Range<u32>)]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut last_file = None;
-        for (first, (batch, _)) in wanted.iter().enumerate() {
+        for (first, (batch, rows)) in wanted.iter().enumerate() {
             let file = self.batches[*batch as usize].0;
             let (segment, number) = self.segment(*batch);
-            let extent = segment.extent(number);
+            let extent = segment.extent(number, rows);
             let before = runs.last_mut().and_then(|run| run.extent.as_mut()).filter(|_| last_file == Some(file));
             last_file = Some(file);
             match (before, &extent) {
@@ -317,17 +328,29 @@ impl Corpus {
         &self.files[file as usize].name
     }
 
-    pub(super) fn info_of(&self, id: IdOrder, pieces: &[Piece]) -> InvocationInfo {
+    /// What is known of a journal's invocation.
+    pub(super) fn info_of(&self, id: IdOrder, pieces: Task) -> InvocationInfo {
+        self.info_with(id, pieces, |_, segment| segment.far())
+    }
+
+    /// The same, with what is at hand of the file that a piece is in.
+    fn info_with<'a>(
+        &'a self,
+        id: IdOrder,
+        pieces: Task,
+        near: impl Fn(&Piece, &'a Segment) -> Near<'a>,
+    ) -> InvocationInfo {
         let own = self.info.get(&id).cloned().unwrap_or_default();
         // A journal that grew while it was copied has a later piece, which knows better.
-        pieces.iter().rev().fold(own, |info, piece| {
+        self.pieces(pieces).iter().rev().fold(own, |info, piece| {
             let (segment, batch) = self.segment(piece.batch);
-            if segment.has_info()
-                && let Ok(known) = segment.info(batch, piece.row)
-            {
-                info.or(&known)
-            } else {
-                info
+            if !segment.has_info() {
+                return info;
+            }
+            match segment.info(near(piece, segment), batch, piece.row) {
+                Ok(known) if info == InvocationInfo::default() => known,
+                Ok(known) => info.or(&known),
+                Err(_) => info,
             }
         })
     }

@@ -24,6 +24,8 @@ pub enum Layout {
     Bytes { width: u8 },
     /// Keys of this many bytes into the dictionary of this id, whose values have offsets of that many.
     Dictionary { width: u8, id: i64, values: u8 },
+    /// Texts of runs of rows: where each run ends, as integers of this many bytes, and texts with offsets of that many.
+    Runs { ends: u8, values: u8 },
 }
 
 /// A column, which of its batch's buffers is its first, and which node counts its nulls.
@@ -96,10 +98,13 @@ impl Columns {
         let integers =
             |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Integers { .. }));
         let bytes = |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Bytes { .. }));
-        let info = self.info.iter().all(|column| integers(column) || bytes(column));
-        let texts = !matches!(self.id.layout, Layout::Integers { .. })
-            && self.entry_type.is_none_or(|column| !matches!(column.layout, Layout::Integers { .. }));
-        if integers(&self.index) && integers(&self.version) && bytes(&self.raw) && info && texts {
+        let keyed =
+            |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Dictionary { .. }));
+        let runs = |column: &Option<Column>| column.is_none_or(|column| matches!(column.layout, Layout::Runs { .. }));
+        let info = self.info.iter().all(|column| integers(column) || bytes(column) || runs(column));
+        let id = !integers(&Some(self.id));
+        let entry_type = bytes(&self.entry_type) || keyed(&self.entry_type);
+        if integers(&self.index) && integers(&self.version) && bytes(&self.raw) && info && id && entry_type {
             Ok(())
         } else {
             Err(Unreadable::Unusual)
@@ -135,6 +140,13 @@ fn layout_of(field: &Field<'_>) -> Option<Layout> {
     }
     if let Some(width) = bytes(field.type_type()) {
         return Some(Layout::Bytes { width });
+    }
+    if field.type_type() == Type::RunEndEncoded {
+        let children = field.children().filter(|children| children.len() == 2)?;
+        return match (layout_of(&children.get(0))?, layout_of(&children.get(1))?) {
+            (Layout::Integers { width: ends }, Layout::Bytes { width: values }) => Some(Layout::Runs { ends, values }),
+            _ => None,
+        };
     }
     Some(Layout::Integers { width: whole(field.type_as_int()?.bitWidth())? })
 }
@@ -179,6 +191,7 @@ fn size_of(field: &Field<'_>, depth: u8) -> Result<Size, Unreadable> {
         | Type::Duration
         | Type::FixedSizeBinary => Ok(own(2)),
         Type::List | Type::LargeList | Type::Map => with_children(2),
+        Type::RunEndEncoded => with_children(0),
         Type::Struct_ | Type::FixedSizeList => with_children(1),
         _ => Err(Unreadable::Unusual),
     }
@@ -205,19 +218,49 @@ impl ColumnSpans {
     }
 }
 
+/// Texts of rows, or those of runs of rows with where each run ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextSpans {
+    pub ends: Span,
+    pub texts: ColumnSpans,
+}
+
+impl TextSpans {
+    /// Where its last byte lies.
+    pub fn end(self) -> u32 {
+        (self.ends.at + self.ends.len).max(self.texts.end())
+    }
+}
+
+/// Where one buffer of a batch lies, checked against the size of the body.
+fn span(batch: &RecordBatch<'_>, at: usize, body: u64) -> Option<Span> {
+    let buffers = batch.buffers().filter(|buffers| at < buffers.len())?;
+    let buffer = buffers.get(at);
+    let span = Span { at: u32::try_from(buffer.offset()).ok()?, len: u32::try_from(buffer.length()).ok()? };
+    // Places are added as 32 bits later on.
+    let end = span.at.checked_add(span.len)?;
+    (u64::from(end) <= body).then_some(span)
+}
+
+/// Where one column lies in a batch, be it of rows or of runs.
+pub fn text_spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> Option<TextSpans> {
+    let Layout::Runs { ends: width, values } = column.layout else {
+        return Some(TextSpans { ends: Span::default(), texts: spans(batch, column, rows, body)? });
+    };
+    // A node and buffers for the ends, and then for the texts.
+    let node = usize::from(column.node) + 1;
+    let runs = batch.nodes().filter(|nodes| node < nodes.len())?.get(node).length();
+    let runs = u32::try_from(runs).ok()?;
+    let len = runs.checked_mul(width.into())?;
+    let ends = span(batch, usize::from(column.first_buffer) + 1, body).filter(|ends| ends.len >= len)?;
+    let texts =
+        Column { layout: Layout::Bytes { width: values }, first_buffer: column.first_buffer.checked_add(2)?, node: 0 };
+    Some(TextSpans { ends: Span { len, ..ends }, texts: spans(batch, texts, runs, body)? })
+}
+
 /// Where one column lies in a batch, checked against the number of rows and the size of the body.
 pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> Option<ColumnSpans> {
-    let buffers = batch.buffers()?;
-    let span = |at: usize| -> Option<Span> {
-        if at >= buffers.len() {
-            return None;
-        }
-        let buffer = buffers.get(at);
-        let span = Span { at: u32::try_from(buffer.offset()).ok()?, len: u32::try_from(buffer.length()).ok()? };
-        // Places are added as 32 bits later on.
-        let end = span.at.checked_add(span.len)?;
-        (u64::from(end) <= body).then_some(span)
-    };
+    let span = |at: usize| span(batch, at, body);
     let first = usize::from(column.first_buffer);
     let (values, data, needed) = match column.layout {
         Layout::Integers { width } | Layout::Dictionary { width, .. } => {
@@ -227,6 +270,7 @@ pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> O
         Layout::Bytes { width } => {
             (span(first + 1)?, span(first + 2)?, if rows == 0 { 0 } else { (u64::from(rows) + 1) * u64::from(width) })
         }
+        Layout::Runs { .. } => return None,
     };
     (u64::from(values.len) >= needed).then_some(ColumnSpans { values, data })
 }
@@ -234,5 +278,6 @@ pub fn spans(batch: &RecordBatch<'_>, column: Column, rows: u32, body: u64) -> O
 /// Whether a column has a value in every row of a batch.
 pub fn has_no_nulls(batch: &RecordBatch<'_>, column: Column) -> bool {
     let at = usize::from(column.node);
-    batch.nodes().is_some_and(|nodes| at < nodes.len() && nodes.get(at).null_count() == 0)
+    let last = if matches!(column.layout, Layout::Runs { .. }) { at + 2 } else { at };
+    batch.nodes().is_some_and(|nodes| last < nodes.len() && (at..=last).all(|at| nodes.get(at).null_count() == 0))
 }

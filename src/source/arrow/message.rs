@@ -101,7 +101,7 @@ impl<'a> Messages<'a> {
 
     /// What has been read around the last message.
     pub fn near(&self) -> Near<'_> {
-        Near { store: self.store, window: &self.window }
+        Near { store: self.store, from: self.window.from, bytes: &self.window.bytes }
     }
 
     /// Reads as much at once as was of use of this message: it began at `at`. Whatever is read beyond costs more than a
@@ -163,8 +163,7 @@ struct Window {
 
 impl Window {
     fn covered(&self, at: u64, len: u64) -> Option<&[u8]> {
-        let from = usize::try_from(at.checked_sub(self.from)?).ok()?;
-        self.bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
+        covered(self.from, &self.bytes, at, len)
     }
 
     /// Bytes that lie inside the store; where they are not at hand, up to `ahead` are read.
@@ -179,18 +178,29 @@ impl Window {
     }
 }
 
+/// Of bytes that begin at `from` in a store, those at `at`.
+fn covered(from: u64, bytes: &[u8], at: u64, len: u64) -> Option<&[u8]> {
+    let from = usize::try_from(at.checked_sub(from)?).ok()?;
+    bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
+}
+
 /// A store, of which a part is at hand.
 #[derive(Clone, Copy)]
-pub(super) struct Near<'a> {
+pub struct Near<'a> {
     store: &'a Store,
-    window: &'a Window,
+    from: u64,
+    bytes: &'a [u8],
 }
 
 impl<'a> Near<'a> {
+    /// A store of which what begins at `from` is at hand.
+    pub fn new(store: &'a Store, from: u64, bytes: &'a [u8]) -> Self {
+        Self { store, from, bytes }
+    }
+
     /// A store of which nothing is at hand.
     pub fn none(store: &'a Store) -> Self {
-        static NOTHING: Window = Window { from: 0, bytes: Scratch::EMPTY };
-        Self { store, window: &NOTHING }
+        Self::new(store, 0, &[])
     }
 
     pub fn size(self) -> u64 {
@@ -202,7 +212,7 @@ impl<'a> Near<'a> {
     where
         'a: 'b,
     {
-        match self.window.covered(at, len as u64) {
+        match covered(self.from, self.bytes, at, len as u64) {
             Some(bytes) => Ok(bytes),
             None => {
                 buffer.clear();

@@ -16,12 +16,13 @@ mod segment;
 mod slab;
 mod spool;
 mod store;
+mod texts;
 mod write;
 
 pub use convert::{BadRow, Converted, convert, convert_batch};
 pub use feed::Feed;
 pub use layout::INFO_COLUMNS;
-pub use message::{ArrowError, Cut};
+pub use message::{ArrowError, Cut, Near};
 pub use pieces::{BrokenBatch, Piece, Pieces};
 pub use segment::{Opened, Segment};
 pub use slab::{Body, Slab};

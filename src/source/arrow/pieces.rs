@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::layout::{ColumnSpans, Layout};
+use super::layout::Layout;
 use super::message::{ArrowError, Near};
 use super::segment::{Batch, Dictionary, NO_DICTIONARY, Segment, integer};
 use super::store::Scratch;
+use super::texts::Texts;
 use crate::journal::IdOrder;
 
 /// Consecutive rows of one journal in one batch. Most journals are one piece.
@@ -45,9 +46,8 @@ impl Pieces {
     }
 
     fn id_of(&mut self, text: &[u8]) -> IdOrder {
-        let text = String::from_utf8_lossy(text);
-        IdOrder::of(&text).unwrap_or_else(|| {
-            self.others.push(text.into());
+        std::str::from_utf8(text).ok().and_then(IdOrder::of).unwrap_or_else(|| {
+            self.others.push(String::from_utf8_lossy(text).into());
             IdOrder::of_other(self.others.len() as u32 - 1)
         })
     }
@@ -65,9 +65,21 @@ impl Pieces {
     }
 
     /// Takes the pieces of a batch that has its ids in itself.
-    pub(super) fn take_batch(&mut self, near: Near<'_>, batch: &Batch, number: usize, width: u8, buffer: &mut Scratch) {
+    pub(super) fn take_batch(
+        &mut self,
+        near: Near<'_>,
+        batch: &Batch,
+        number: usize,
+        layout: Layout,
+        buffer: &mut Scratch,
+    ) {
         let before = self.pieces.len();
-        if let Err(error) = self.plain(near, batch, number, width, buffer) {
+        let taken = match layout {
+            Layout::Bytes { width } => self.plain(near, batch, number, width, buffer),
+            Layout::Runs { ends, values } => self.runs(near, batch, number, (ends, values), buffer),
+            Layout::Integers { .. } | Layout::Dictionary { .. } => unreachable!("these ids are not in the batch"),
+        };
+        if let Err(error) = taken {
             self.give_up(number, before, error.to_string());
         }
     }
@@ -80,30 +92,48 @@ impl Pieces {
         width: u8,
         buffer: &mut Scratch,
     ) -> Result<(), ArrowError> {
-        let mut before: Option<&[u8]> = None;
-        for (row, text) in texts(near, batch.body, batch.id, batch.rows, width, buffer)?.enumerate() {
-            let text = text?;
-            if before == Some(text) {
-                self.grow();
-            } else {
-                self.start_text(text, number, row);
-                before = Some(text);
-            }
+        let texts = Texts::read(near, batch.body, batch.id.texts, batch.rows, width, buffer)?;
+        let mut from = 0;
+        while from < texts.len() {
+            let to = from + texts.same_from(from)?;
+            let id = self.id_of(texts.get(from)?);
+            self.push(id, number, from..to);
+            from = to;
         }
         Ok(())
     }
 
-    /// Notes the next row, which is of the journal of the row before or of another.
+    fn runs(
+        &mut self,
+        near: Near<'_>,
+        batch: &Batch,
+        number: usize,
+        (ends, values): (u8, u8),
+        buffer: &mut Scratch,
+    ) -> Result<(), ArrowError> {
+        let ends = run_ends(near, batch, ends, buffer)?;
+        let texts = Texts::read(near, batch.body, batch.id.texts, ends.len() as u32, values, buffer)?;
+        let mut from = 0;
+        for (run, to) in ends.into_iter().enumerate() {
+            let id = self.id_of(texts.get(run)?);
+            self.push(id, number, from..to);
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Notes the next row, which is of another journal than the row before.
     pub(super) fn start_text(&mut self, text: &[u8], batch: usize, row: usize) {
         let id = self.id_of(text);
-        self.start(id, batch, row);
+        self.push(id, batch, row..row + 1);
     }
 
-    fn start(&mut self, id: IdOrder, batch: usize, row: usize) {
+    fn push(&mut self, id: IdOrder, batch: usize, rows: Range<usize>) {
         let batch = u32::try_from(batch).expect("fewer than 2^32 batches");
-        self.pieces.push(Piece { id, batch, row: row as u32, rows: 1 });
+        self.pieces.push(Piece { id, batch, row: rows.start as u32, rows: rows.len() as u32 });
     }
 
+    /// Notes the next row, which is of the same journal as the row before.
     pub(super) fn grow(&mut self) {
         if let Some(piece) = self.pieces.last_mut() {
             piece.rows += 1;
@@ -191,7 +221,7 @@ impl Segment {
         let mut pieces = Pieces::default();
         let ids = match self.columns.id.layout {
             Layout::Dictionary { .. } => self.dictionary_ids(group.start, buffer, &mut pieces),
-            Layout::Bytes { .. } => Ok(Vec::new()),
+            Layout::Bytes { .. } | Layout::Runs { .. } => Ok(Vec::new()),
             Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
         };
         let ids = match ids {
@@ -203,12 +233,12 @@ impl Segment {
         };
         for at in group {
             let before = pieces.pieces.len();
-            let read = match self.columns.id.layout {
-                Layout::Dictionary { width, .. } => self.keyed(at, width, &ids, buffer, &mut pieces),
-                Layout::Bytes { width } => pieces.plain(Near::none(&self.store), &self.batches[at], at, width, buffer),
-                Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
+            let layout = self.columns.id.layout;
+            let Layout::Dictionary { width, .. } = layout else {
+                pieces.take_batch(Near::none(&self.store), &self.batches[at], at, layout, buffer);
+                continue;
             };
-            if let Err(error) = read {
+            if let Err(error) = self.keyed(at, width, &ids, buffer, &mut pieces) {
                 pieces.give_up(at, before, error.to_string());
             }
         }
@@ -228,7 +258,7 @@ impl Segment {
             .get(dictionary as usize)
             .ok_or_else(|| ArrowError::Malformed("a batch comes before its dictionary".to_owned()))?;
         let texts = dictionary.read(Near::none(&self.store), buffer)?;
-        texts.map(|text| Ok(pieces.id_of(text?))).collect()
+        texts.iter().map(|text| Ok(pieces.id_of(text?))).collect()
     }
 
     fn keyed(
@@ -240,68 +270,79 @@ impl Segment {
         pieces: &mut Pieces,
     ) -> Result<(), ArrowError> {
         let batch = &self.batches[at];
-        let keys = batch.body + u64::from(batch.id.values.at);
+        let keys = batch.body + u64::from(batch.id.texts.values.at);
         buffer.clear();
         self.store.read(keys, batch.rows as usize * usize::from(width), buffer)?;
-        let mut before = None;
-        for (row, key) in buffer.chunks_exact(usize::from(width)).map(integer).enumerate() {
-            if before == Some(key) {
-                pieces.grow();
-                continue;
-            }
-            let id = usize::try_from(key).ok().and_then(|key| ids.get(key));
+        let mut take = |rows: Range<usize>, key: &[u8]| {
+            let id = usize::try_from(integer(key)).ok().and_then(|key| ids.get(key));
             let id = id.ok_or_else(|| {
-                ArrowError::Malformed(format!("row {row} of a batch has an id beyond its dictionary"))
+                ArrowError::Malformed(format!("row {} of a batch has an id beyond its dictionary", rows.start))
             })?;
-            pieces.start(*id, at, row);
-            before = Some(key);
+            pieces.push(*id, at, rows);
+            Ok(())
+        };
+        match width {
+            1 => each_run(buffer.as_chunks::<1>().0, &mut take),
+            2 => each_run(buffer.as_chunks::<2>().0, &mut take),
+            4 => each_run(buffer.as_chunks::<4>().0, &mut take),
+            _ => each_run(buffer.as_chunks::<8>().0, &mut take),
         }
-        Ok(())
     }
+}
+
+/// Behind which row each run of a batch's rows ends.
+fn run_ends(near: Near<'_>, batch: &Batch, width: u8, buffer: &mut Scratch) -> Result<Vec<usize>, ArrowError> {
+    let ends = near.read(batch.body + u64::from(batch.id.ends.at), batch.id.ends.len as usize, buffer)?;
+    let ends: Vec<usize> = ends.chunks_exact(width.into()).map(|end| integer(end) as usize).collect();
+    let ascend = ends.is_sorted_by(|one, next| one < next) && ends.first() != Some(&0);
+    if ascend && ends.last().copied().unwrap_or(0) == batch.rows as usize {
+        Ok(ends)
+    } else {
+        Err(ArrowError::Malformed("the runs of a batch are not its rows".to_owned()))
+    }
+}
+
+/// Gives each run of rows that have the same key.
+fn each_run<const WIDTH: usize>(
+    keys: &[[u8; WIDTH]],
+    take: &mut impl FnMut(Range<usize>, &[u8]) -> Result<(), ArrowError>,
+) -> Result<(), ArrowError> {
+    const AT_ONCE: usize = 16;
+    let mut from = 0;
+    while let Some(key) = keys.get(from) {
+        // No early exit inside of a chunk, so that this becomes vector code.
+        let is_same = |chunk: &&[[u8; WIDTH]]| chunk.iter().fold(true, |same, next| same & (next == key));
+        let rest = &keys[from..];
+        let whole = AT_ONCE * rest.chunks_exact(AT_ONCE).take_while(is_same).count();
+        let to = from + whole + rest[whole..].iter().take_while(|next| *next == key).count();
+        take(from..to, key)?;
+        from = to;
+    }
+    Ok(())
 }
 
 impl Dictionary {
-    pub fn read<'b>(
-        &self,
-        near: Near<'b>,
-        buffer: &'b mut Scratch,
-    ) -> Result<impl Iterator<Item = Result<&'b [u8], ArrowError>> + use<'b>, ArrowError> {
-        texts(near, self.body, self.spans, self.rows, self.width, buffer)
+    pub fn read<'b>(&self, near: Near<'b>, buffer: &'b mut Scratch) -> Result<Texts<'b>, ArrowError> {
+        Texts::read(near, self.body, self.spans, self.rows, self.width, buffer)
     }
 }
 
-/// A column of texts or binaries, row by row.
-fn texts<'b>(
-    near: Near<'b>,
-    body: u64,
-    spans: ColumnSpans,
-    rows: u32,
-    width: u8,
-    buffer: &'b mut Scratch,
-) -> Result<impl Iterator<Item = Result<&'b [u8], ArrowError>> + use<'b>, ArrowError> {
-    let (rows, width) = (rows as usize, usize::from(width));
-    let offsets = if rows == 0 { 0 } else { (rows + 1) * width };
-    // The two lie next to each other but for padding, mostly: one read gets both.
-    let (from, to) = (spans.values.at, spans.end());
-    let gap = spans.data.at.wrapping_sub(from) as usize;
-    let together = spans.data.at >= from && (offsets..offsets + 256).contains(&gap);
-    let (bytes, data): (&[u8], usize) = if rows == 0 {
-        (&[], 0)
-    } else if together {
-        (near.read(body + u64::from(from), (to - from) as usize, buffer)?, gap)
-    } else {
-        near.read_both(
-            (body + u64::from(from), offsets),
-            (body + u64::from(spans.data.at), spans.data.len as usize),
-            buffer,
-        )?
-    };
-    let data_of = &bytes[data.min(bytes.len())..];
-    let mut from = if rows == 0 { 0 } else { integer(&bytes[..width]) };
-    Ok((0..rows).map(move |row| {
-        let to = integer(&bytes[(row + 1) * width..(row + 2) * width]);
-        let text = data_of.get(from as usize..to as usize);
-        from = to;
-        text.ok_or_else(|| ArrowError::Malformed(format!("row {row} of a batch lies outside its column")))
-    }))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_the_same_are_counted() {
+        let keys: Vec<[u8; 2]> = [(1u16, 1), (2, 16), (3, 17), (2, 5), (900, 40)]
+            .iter()
+            .flat_map(|(key, count)| vec![key.to_le_bytes(); *count])
+            .collect();
+        let mut runs = Vec::new();
+        each_run(&keys, &mut |rows, key| {
+            runs.push((integer(key), rows));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(runs, [(1, 0..1), (2, 1..17), (3, 17..34), (2, 34..39), (900, 39..79)]);
+    }
 }

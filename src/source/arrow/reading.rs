@@ -3,7 +3,7 @@
 use arrow_ipc::{Message, MessageHeader};
 
 use super::kinds;
-use super::layout::{Column, ColumnSpans, Columns, Layout, has_no_nulls, spans};
+use super::layout::{Column, ColumnSpans, Columns, Layout, TextSpans, has_no_nulls, spans, text_spans};
 use super::message::{ArrowError, Header, Near};
 use super::pieces::Pieces;
 use super::segment::{Batch, Dictionary, NO_DICTIONARY};
@@ -15,7 +15,7 @@ pub(super) struct Reading<'a> {
     pub dictionaries: Vec<Dictionary>,
     pub type_codes: Vec<Vec<u8>>,
     pub type_texts: Vec<Vec<String>>,
-    pub info: Vec<ColumnSpans>,
+    pub info: Vec<TextSpans>,
     /// What is found on the way, where ids lie in the batches themselves.
     pub pieces: Option<Pieces>,
     /// Up to where the last message was of use.
@@ -34,7 +34,7 @@ impl<'a> Reading<'a> {
             type_codes: Vec::new(),
             type_texts: Vec::new(),
             info: Vec::new(),
-            pieces: matches!(columns.id.layout, Layout::Bytes { .. }).then(Pieces::default),
+            pieces: matches!(columns.id.layout, Layout::Bytes { .. } | Layout::Runs { .. }).then(Pieces::default),
             useful: 0,
             buffer: Scratch::default(),
             id_dictionary: NO_DICTIONARY,
@@ -80,7 +80,7 @@ impl<'a> Reading<'a> {
             rows,
             body: header.body,
             body_len: header.body_len,
-            id: find(Some(self.columns.id))?,
+            id: text_spans(batch, self.columns.id, rows, header.body_len)?,
             index: find(self.columns.index)?,
             entry_type: find(self.columns.entry_type)?,
             raw: find(self.columns.raw)?,
@@ -88,14 +88,16 @@ impl<'a> Reading<'a> {
             id_dictionary: self.id_dictionary,
             type_dictionary: self.type_dictionary,
         };
-        let info: Vec<ColumnSpans> =
-            self.columns.info.iter().flatten().map(|column| find(Some(*column))).collect::<Option<_>>()?;
+        let info = self.columns.info.iter().flatten();
+        let info: Vec<TextSpans> =
+            info.map(|column| text_spans(batch, *column, rows, header.body_len)).collect::<Option<_>>()?;
         if rows > 0 {
             self.batches.push(noted);
             self.info.extend(info);
-            if let (Some(pieces), Layout::Bytes { width }) = (&mut self.pieces, self.columns.id.layout) {
+            if let Some(pieces) = &mut self.pieces {
                 pieces.expect(near.size(), header.body);
-                pieces.take_batch(near, &noted, self.batches.len() - 1, width, &mut self.buffer);
+                let number = self.batches.len() - 1;
+                pieces.take_batch(near, &noted, number, self.columns.id.layout, &mut self.buffer);
                 self.useful = header.body + u64::from(noted.id.end());
             }
         }
@@ -132,7 +134,7 @@ impl<'a> Reading<'a> {
         }
         if type_width.is_some() {
             let mut buffer = Scratch::default();
-            let texts: Vec<&[u8]> = noted.read(near, &mut buffer)?.collect::<Result<_, _>>()?;
+            let texts: Vec<&[u8]> = noted.read(near, &mut buffer)?.iter().collect::<Result<_, _>>()?;
             self.type_dictionary = self.type_codes.len() as u32;
             self.type_codes.push(texts.iter().map(|text| kinds::code_of(text)).collect());
             self.type_texts.push(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect());

@@ -1,6 +1,6 @@
 //! One Arrow file: its batches, and which rows of which belong to which journal.
 
-use super::layout::{ColumnSpans, Columns, INFO_COLUMNS, Unreadable};
+use super::layout::{ColumnSpans, Columns, INFO_COLUMNS, TextSpans, Unreadable};
 use super::message::{ArrowError, Cut, Messages, data_start};
 use super::pieces::Pieces;
 use super::reading::Reading;
@@ -27,7 +27,7 @@ pub struct Segment {
     pub(super) type_codes: Vec<Vec<u8>>,
     pub(super) type_texts: Vec<Vec<String>>,
     /// For each batch in turn, the places of its info columns.
-    pub(super) info: Vec<ColumnSpans>,
+    pub(super) info: Vec<TextSpans>,
     /// Why the file was not read to its end, if it was not.
     pub cut: Option<Cut>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Batch {
     pub rows: u32,
     pub body: u64,
     pub body_len: u64,
-    pub id: ColumnSpans,
+    pub id: TextSpans,
     pub index: ColumnSpans,
     pub entry_type: ColumnSpans,
     pub raw: ColumnSpans,
@@ -141,6 +141,10 @@ impl Segment {
     /// Whether rows tell of their invocation too.
     pub fn has_info(&self) -> bool {
         info_count(&self.columns) > 0
+    }
+
+    pub fn batch_bytes(&self, batch: usize) -> u64 {
+        self.batches[batch].body_len
     }
 
     /// About how many bytes a row of this batch takes.

@@ -4,7 +4,8 @@ use std::io;
 use std::ops::Range;
 
 use super::kinds;
-use super::layout::{ColumnSpans, INFO_COLUMNS, Layout};
+use super::layout::{ColumnSpans, INFO_COLUMNS, Layout, Span, TextSpans};
+use super::message::Near;
 use super::segment::{Batch, Segment, info_count, integer};
 use super::store::Scratch;
 use crate::journal::{Entries, InvocationInfo};
@@ -18,6 +19,7 @@ pub struct Slab {
     ends: Vec<u32>,
     raw: Range<usize>,
     rows: Range<u32>,
+    body: Body,
     /// Whether a row has a journal version below 2.
     has_old: bool,
     /// Whether a row has an entry type that is not known.
@@ -38,15 +40,28 @@ pub enum SlabError {
 /// What has been read of a batch's body: what begins here in the file lies there in the buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Body {
-    read: Option<(u64, usize)>,
+    read: Option<Read>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    at: u64,
+    place: usize,
+    len: usize,
 }
 
 impl Body {
     /// Nothing yet.
     pub const UNREAD: Self = Self { read: None };
 
-    pub fn read(at: u64, place: usize) -> Self {
-        Self { read: Some((at, place)) }
+    pub fn read(extent: &Range<u64>, place: usize) -> Self {
+        Self { read: Some(Read { at: extent.start, place, len: (extent.end - extent.start) as usize }) }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::UNREAD
     }
 }
 
@@ -66,6 +81,7 @@ impl Slab {
     ) -> Result<(), SlabError> {
         let meta = &segment.batches[batch];
         self.rows = rows.clone();
+        self.body = body;
         self.load_indexes(segment, meta, body, &rows, bytes)?;
         self.load_codes(segment, meta, body, &rows, bytes)?;
         self.has_unknown = self.codes.iter().fold(false, |unknown, code| unknown | (*code == kinds::UNKNOWN));
@@ -162,7 +178,7 @@ impl Slab {
                     from = to;
                 }
             }
-            Layout::Integers { .. } => unreachable!("entry types are texts, as Columns::of checked"),
+            Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
         Ok(())
     }
@@ -213,6 +229,14 @@ impl Slab {
         }
     }
 
+    /// The file that the rows are of, with what was read of it.
+    pub fn near<'a>(&self, segment: &'a Segment, bytes: &'a [u8]) -> Near<'a> {
+        match self.body.read {
+            None => segment.far(),
+            Some(Read { at, place, len }) => Near::new(&segment.store, at, &bytes[place..place + len]),
+        }
+    }
+
     pub fn indexes(&self, rows: Range<u32>) -> &[u32] {
         let (from, to) = self.local(&rows);
         &self.indexes[from..to]
@@ -237,8 +261,8 @@ impl Body {
             // Nothing may lie anywhere.
             return Ok(0..0);
         }
-        if let Some((from, place)) = self.read {
-            let start = place + (meta.body + at - from) as usize;
+        if let Some(read) = self.read {
+            let start = read.place + (meta.body + at - read.at) as usize;
             return Ok(start..start + len);
         }
         let start = bytes.len();
@@ -282,21 +306,25 @@ impl Body {
     }
 }
 
-/// Bodies up to this size are read whole.
-const WHOLE: u64 = 128 << 10;
+/// Bodies up to this size are read whole, whatever is wanted of them.
+const WHOLE: u64 = 64 << 10;
 
 impl Segment {
-    /// Where in the file the columns of interest of a batch lie, if they are to be read in one go. What lies before them
-    /// (the ids, as servers send them) is left out.
-    pub fn extent(&self, batch: usize) -> Option<Range<u64>> {
+    /// Where in the file the columns of interest of a batch lie, if they are to be read in one go for so many rows. What
+    /// lies before them (the ids) is left out.
+    pub fn extent(&self, batch: usize, rows: &Range<u32>) -> Option<Range<u64>> {
         let meta = &self.batches[batch];
-        if meta.body_len > WHOLE {
+        // A few rows more are copied in less time than other calls would take.
+        let most = u64::from(rows.end - rows.start) * 8 >= u64::from(meta.rows) * 7;
+        if meta.body_len > WHOLE && !most {
             return None;
         }
-        let columns = [meta.index, meta.entry_type, meta.raw, meta.version];
-        let starts = columns.iter().flat_map(|column| [column.values, column.data]).filter(|span| span.len > 0);
-        let from = starts.clone().map(|span| span.at).min().unwrap_or(0);
-        let to = starts.map(|span| span.at + span.len).max().unwrap_or(0);
+        let columns = [meta.index, meta.entry_type, meta.raw, meta.version].map(|column| [column.values, column.data]);
+        let info = self.info_of_batch(batch).iter();
+        let info = info.flat_map(|info| [info.ends, info.texts.values, info.texts.data]);
+        let spans = columns.into_iter().flatten().chain(info).filter(|span| span.len > 0);
+        let from = spans.clone().map(|span| span.at).min().unwrap_or(0);
+        let to = spans.map(|span| span.at + span.len).max().unwrap_or(0);
         Some(meta.body + u64::from(from)..meta.body + u64::from(to))
     }
 
@@ -305,31 +333,35 @@ impl Segment {
         self.store.read(extent.start, (extent.end - extent.start) as usize, bytes)
     }
 
+    /// The file, nothing of which has been read.
+    pub fn far(&self) -> Near<'_> {
+        Near::none(&self.store)
+    }
+
     /// The journal format of a row, where there is such a column.
     pub fn version(&self, batch: usize, row: u32) -> io::Result<Option<u64>> {
         let Some(Layout::Integers { width }) = self.columns.version.map(|column| column.layout) else {
             return Ok(None);
         };
-        self.number(batch, self.batches[batch].version, width, row).map(Some)
-    }
-
-    fn number(&self, batch: usize, column: ColumnSpans, width: u8, row: u32) -> io::Result<u64> {
-        let mut bytes = Scratch::default();
-        let at = self.batches[batch].body + u64::from(column.values.at) + u64::from(row) * u64::from(width);
-        self.store.read(at, usize::from(width), &mut bytes)?;
-        Ok(integer(&bytes))
+        let meta = &self.batches[batch];
+        number(self.far(), meta.body, meta.version.values, width, row).map(Some)
     }
 
     /// What a row says of its invocation.
-    pub fn info(&self, batch: usize, row: u32) -> Result<InvocationInfo, SlabError> {
+    pub fn info(&self, near: Near<'_>, batch: usize, row: u32) -> Result<InvocationInfo, SlabError> {
         let mut info = InvocationInfo::default();
-        let mut places = self.info[batch * info_count(&self.columns)..].iter();
+        let body = self.batches[batch].body;
+        let mut places = self.info_of_batch(batch).iter();
         for (at, column) in self.columns.info.iter().enumerate() {
             let Some(column) = column else { continue };
             let Some(place) = places.next() else { break };
             let text = match column.layout {
-                Layout::Integers { width } => Some(self.number(batch, *place, width, row)?.to_string()),
-                Layout::Bytes { width } => Some(self.text(batch, *place, width, row)?),
+                Layout::Integers { width } => Some(number(near, body, place.texts.values, width, row)?.to_string()),
+                Layout::Bytes { width } => Some(text(near, body, place.texts, width, row)?),
+                Layout::Runs { ends, values } => {
+                    let run = run_of(near, body, place.ends, ends, row)?;
+                    Some(text(near, body, place.texts, values, run)?)
+                }
                 Layout::Dictionary { .. } => None,
             };
             if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -339,12 +371,9 @@ impl Segment {
         Ok(info)
     }
 
-    fn text(&self, batch: usize, column: ColumnSpans, width: u8, row: u32) -> Result<String, SlabError> {
-        let meta = &self.batches[batch];
-        let mut bytes = Scratch::default();
-        let body = Body::UNREAD;
-        let (_, data, _) = body.texts(self, meta, column, width, &(row..row + 1), &mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes[data]).into_owned())
+    fn info_of_batch(&self, batch: usize) -> &[TextSpans] {
+        let columns = info_count(&self.columns);
+        &self.info[batch * columns..][..columns]
     }
 
     /// The text of an entry type, for a message about one that is not known.
@@ -352,13 +381,47 @@ impl Segment {
         let meta = &self.batches[batch];
         let Some(column) = self.columns.entry_type else { return Ok(String::new()) };
         match column.layout {
-            Layout::Bytes { width } => self.text(batch, meta.entry_type, width, row),
+            Layout::Bytes { width } => text(self.far(), meta.body, meta.entry_type, width, row),
             Layout::Dictionary { width, .. } => {
-                let key = self.number(batch, meta.entry_type, width, row)?;
+                let key = number(self.far(), meta.body, meta.entry_type.values, width, row)?;
                 let texts = self.type_texts.get(meta.type_dictionary as usize);
                 Ok(texts.and_then(|texts| texts.get(usize::try_from(key).ok()?)).cloned().unwrap_or_default())
             }
-            Layout::Integers { .. } => unreachable!("entry types are texts, as Columns::of checked"),
+            Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
     }
+}
+
+fn number(near: Near<'_>, body: u64, values: Span, width: u8, row: u32) -> io::Result<u64> {
+    let at = body + u64::from(values.at) + u64::from(row) * u64::from(width);
+    Ok(integer(near.read(at, width.into(), &mut Scratch::default())?))
+}
+
+fn text(near: Near<'_>, body: u64, column: ColumnSpans, width: u8, row: u32) -> Result<String, SlabError> {
+    let mut buffer = Scratch::default();
+    let at = body + u64::from(column.values.at) + u64::from(row) * u64::from(width);
+    let ends = near.read(at, 2 * usize::from(width), &mut buffer)?;
+    let (from, to) = (integer(&ends[..width.into()]), integer(&ends[width.into()..]));
+    if from > to || to > u64::from(column.data.len) {
+        return Err(SlabError::Outside { row });
+    }
+    if from == to {
+        return Ok(String::new());
+    }
+    let text = near.read(body + u64::from(column.data.at) + from, (to - from) as usize, &mut buffer)?;
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The run that a row is in.
+fn run_of(near: Near<'_>, body: u64, ends: Span, width: u8, row: u32) -> Result<u32, SlabError> {
+    let mut buffer = Scratch::default();
+    let runs = ends.len / u32::from(width);
+    let ends = near.read(body + u64::from(ends.at), ends.len as usize, &mut buffer)?;
+    let (mut from, mut to) = (0, runs);
+    while from < to {
+        let middle = from.midpoint(to);
+        let end = integer(&ends[middle as usize * usize::from(width)..][..width.into()]);
+        if end <= u64::from(row) { from = middle + 1 } else { to = middle }
+    }
+    if from == runs { Err(SlabError::Outside { row }) } else { Ok(from) }
 }

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::kinds::{ENTRY_TYPES, UNKNOWN, place_of};
-use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span};
+use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span, TextSpans};
 use super::pieces::Pieces;
 use super::segment::{Batch, NO_DICTIONARY, Segment};
 use super::store::{Spooled, Store};
@@ -33,7 +33,7 @@ pub struct Spool {
     store: Spooled,
     batches: Vec<Batch>,
     pieces: Pieces,
-    info_spans: Vec<ColumnSpans>,
+    info_spans: Vec<TextSpans>,
     entry_types: Vec<String>,
     last_id: String,
     /// Whether rows tell of their invocation.
@@ -165,7 +165,7 @@ impl Spool {
                 let values = put_words(std::iter::once(0).chain(column.ends.drain(..)), out);
                 let data = put(std::iter::once(&column.data), out);
                 column.data.clear();
-                self.info_spans.push(ColumnSpans { values, data });
+                self.info_spans.push(TextSpans { ends: Span::default(), texts: ColumnSpans { values, data } });
             }
         }
         let raw = Span { at: out.len() as u32, len: self.raw.len() as u32 };
@@ -176,7 +176,7 @@ impl Spool {
             rows: rows as u32,
             body,
             body_len: self.store.len() - body,
-            id: ColumnSpans::default(),
+            id: TextSpans::default(),
             index: fixed(index),
             entry_type: fixed(entry_type),
             raw: ColumnSpans { values: offsets, data: raw },

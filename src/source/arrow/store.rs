@@ -179,8 +179,6 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    pub(super) const EMPTY: Self = Self { bytes: Vec::new(), len: 0 };
-
     /// Keeping more than this for the next reading would hold on to one giant journal's memory.
     const KEPT: usize = 16 << 20;
 

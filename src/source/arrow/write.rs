@@ -1,12 +1,13 @@
-//! Journals as Arrow, in the form that is read fastest: sorted by whoever writes, in large batches, ids and entry
-//! types as dictionaries.
+//! Journals as Arrow, in the form that is read fastest: sorted by whoever writes, in batches that end with a journal, what
+//! is the same for all rows of a journal as runs, entry types as a dictionary.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::types::{Int16Type, Int32Type};
 use arrow_array::{
-    ArrayRef, DictionaryArray, Int16Array, Int32Array, LargeBinaryArray, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, BinaryArray, DictionaryArray, Int16Array, Int32Array, RecordBatch, RunArray, StringArray, UInt8Array,
+    UInt32Array,
 };
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::writer::StreamWriter;
@@ -32,51 +33,59 @@ pub enum WriteError {
     Arrow(#[from] ArrowError),
     #[error("could not write journals: {0}")]
     Io(#[from] std::io::Error),
+    #[error("could not write journals: a message of {id} is longer than 2 GiB")]
+    TooLong { id: String },
 }
 
-/// A batch is written when it has this many rows, or bytes of messages.
-const BATCH_ROWS: usize = 16 << 10;
-const BATCH_BYTES: usize = 1 << 20;
+/// A batch of this many rows or bytes of messages ends with its last journal: so it is read in one go by whoever checks
+/// its journals, and fits the second-level cache then.
+const BATCH_ROWS: usize = 8 << 10;
+const BATCH_BYTES: usize = 192 << 10;
+
+/// A journal is cut where its batch would be larger than this.
+const LARGEST_BATCH_ROWS: usize = 32_000;
+const LARGEST_BATCH_BYTES: usize = 16 << 20;
 
 /// Writes rows as an Arrow stream.
 pub struct ArrowWriter<W: Write> {
     writer: StreamWriter<W>,
     schema: Arc<Schema>,
     entry_types: Vec<String>,
-    ids: Vec<String>,
-    keys: Vec<i32>,
+    /// By run of a journal's rows: its id, and behind which row it ends.
+    ids: TextColumn,
+    run_ends: Vec<i32>,
     indexes: Vec<u32>,
     types: Vec<i16>,
     raw: Vec<u8>,
-    ends: Vec<i64>,
-    versions: Vec<u32>,
+    ends: Vec<i32>,
+    versions: Vec<u8>,
     /// Empty unless the file has info columns.
-    info: Vec<InfoColumn>,
+    info: Vec<TextColumn>,
 }
 
-/// A column that has a text for few of its rows.
+/// A text for each run of rows.
 #[derive(Default)]
-struct InfoColumn {
+struct TextColumn {
     ends: Vec<i32>,
     text: String,
 }
 
-impl InfoColumn {
-    fn put(&mut self, row: usize, text: &str) {
-        self.fill(row);
+impl TextColumn {
+    fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.ends.push(self.text.len() as i32);
     }
 
-    /// The rows up to here that have no text have an empty one.
-    fn fill(&mut self, rows: usize) {
-        self.ends.resize(rows + 1, self.text.len() as i32);
+    fn last(&self) -> Option<&str> {
+        let (_, before) = self.ends.split_last()?;
+        Some(&self.text[before.last().map_or(0, |end| *end as usize)..])
     }
 
-    fn take(&mut self, rows: usize) -> Result<StringArray, ArrowError> {
-        self.fill(rows);
+    fn take(&mut self, run_ends: &Int32Array) -> Result<ArrayRef, ArrowError> {
         let Self { ends, text } = std::mem::take(self);
-        StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(ends)), Buffer::from_vec(text.into_bytes()), None)
+        let offsets = OffsetBuffer::new(std::iter::once(0).chain(ends).collect());
+        let texts = StringArray::try_new(offsets, Buffer::from_vec(text.into_bytes()), None)?;
+        Ok(Arc::new(RunArray::<Int32Type>::try_new(run_ends, &texts)?))
     }
 }
 
@@ -86,34 +95,36 @@ impl<W: Write> ArrowWriter<W> {
         Self::with_columns(sink, &[])
     }
 
-    /// A file with the invocations' columns, each given on the first of a run of its journal's rows.
+    /// A file with the invocations' columns, each given once for a run of its journal's rows.
     pub fn with_info(sink: W) -> Result<Self, WriteError> {
         Self::with_columns(sink, &INFO_COLUMNS)
     }
 
     fn with_columns(sink: W, info: &[&str]) -> Result<Self, WriteError> {
-        let texts = |key: DataType| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8));
+        let ends = Arc::new(Field::new("run_ends", DataType::Int32, false));
+        let runs = DataType::RunEndEncoded(ends, Arc::new(Field::new("values", DataType::Utf8, true)));
+        let types = DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8));
         let mut fields = vec![
-            Field::new("id", texts(DataType::Int32), false),
+            Field::new("id", runs.clone(), false),
             Field::new("index", DataType::UInt32, false),
-            Field::new("entry_type", texts(DataType::Int16), false),
-            Field::new("raw", DataType::LargeBinary, false),
-            Field::new("version", DataType::UInt32, false),
+            Field::new("entry_type", types, false),
+            Field::new("raw", DataType::Binary, false),
+            Field::new("version", DataType::UInt8, false),
         ];
-        fields.extend(info.iter().map(|name| Field::new(*name, DataType::Utf8, false)));
+        fields.extend(info.iter().map(|name| Field::new(*name, runs.clone(), false)));
         let schema = Arc::new(Schema::new(fields));
         Ok(Self {
             writer: StreamWriter::try_new(sink, &schema)?,
             schema,
             entry_types: ENTRY_TYPES.iter().map(|(text, _)| text.clone()).collect(),
-            ids: Vec::new(),
-            keys: Vec::new(),
+            ids: TextColumn::default(),
+            run_ends: Vec::new(),
             indexes: Vec::new(),
             types: Vec::new(),
             raw: Vec::new(),
             ends: vec![0],
             versions: Vec::new(),
-            info: info.iter().map(|_| InfoColumn::default()).collect(),
+            info: info.iter().map(|_| TextColumn::default()).collect(),
         })
     }
 
@@ -125,12 +136,25 @@ impl<W: Write> ArrowWriter<W> {
 
     /// Adds a row, with the texts of the invocation's columns, in their order.
     pub fn push_with(&mut self, row: RowRef<'_>, texts: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), WriteError> {
-        let begins = self.begins(row.id);
-        if begins {
-            self.ids.push(row.id.to_owned());
+        if row.raw.len() > i32::MAX as usize {
+            return Err(WriteError::TooLong { id: row.id.to_owned() });
         }
-        self.keys.push(self.ids.len() as i32 - 1);
+        let begins = self.begins(row.id);
+        let (rows, bytes) = if begins { (BATCH_ROWS, BATCH_BYTES) } else { (LARGEST_BATCH_ROWS, LARGEST_BATCH_BYTES) };
+        let info_bytes = self.info.iter().map(|column| column.text.len()).max().unwrap_or(0);
+        if self.indexes.len() >= rows || self.raw.len().max(info_bytes) + row.raw.len() > bytes {
+            self.flush()?;
+        }
+        if self.begins(row.id) {
+            self.ids.push(row.id);
+            self.run_ends.push(self.indexes.len() as i32);
+            let texts = texts.filter(|_| begins).unwrap_or_default();
+            self.info.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
+        }
         self.indexes.push(row.index);
+        if let Some(end) = self.run_ends.last_mut() {
+            *end += 1;
+        }
         let others = || self.entry_types.iter().skip(ENTRY_TYPES.len()).position(|text| text == row.entry_type);
         let key = match place_of(row.entry_type).or_else(|| Some(ENTRY_TYPES.len() + others()?)) {
             Some(key) => key,
@@ -143,24 +167,14 @@ impl<W: Write> ArrowWriter<W> {
         };
         self.types.push(key as i16);
         self.raw.extend_from_slice(row.raw);
-        self.ends.push(self.raw.len() as i64);
-        self.versions.push(row.version);
-        let mut info_bytes = 0;
-        if let Some(texts) = texts.filter(|_| begins) {
-            for (column, text) in self.info.iter_mut().zip(texts) {
-                column.put(self.keys.len() - 1, text);
-                info_bytes = info_bytes.max(column.text.len());
-            }
-        }
-        if self.keys.len() >= BATCH_ROWS || self.raw.len() >= BATCH_BYTES || info_bytes >= BATCH_BYTES {
-            self.flush()?;
-        }
+        self.ends.push(self.raw.len() as i32);
+        self.versions.push(u8::try_from(row.version).unwrap_or(u8::MAX));
         Ok(())
     }
 
     /// Whether a row of this journal would be the first in a run of its rows.
     pub fn begins(&self, id: &str) -> bool {
-        self.ids.last().is_none_or(|last| last != id)
+        self.ids.last() != Some(id)
     }
 
     /// Where rows go once their batch is full, or [`Self::flush`] is called.
@@ -170,33 +184,29 @@ impl<W: Write> ArrowWriter<W> {
 
     /// Writes what there is as a batch.
     pub fn flush(&mut self) -> Result<(), WriteError> {
-        if self.keys.is_empty() {
+        if self.indexes.is_empty() {
             return Ok(());
         }
-        let rows = self.keys.len();
-        let ids = StringArray::from_iter_values(std::mem::take(&mut self.ids));
+        let run_ends = Int32Array::from(std::mem::take(&mut self.run_ends));
         let types = StringArray::from_iter_values(&self.entry_types);
         let ends = std::mem::replace(&mut self.ends, vec![0]);
-        let raw = LargeBinaryArray::try_new(
+        let raw = BinaryArray::try_new(
             OffsetBuffer::new(ScalarBuffer::from(ends)),
             Buffer::from_vec(std::mem::replace(&mut self.raw, Vec::with_capacity(BATCH_BYTES))),
             None,
         )?;
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(DictionaryArray::<Int32Type>::try_new(
-                Int32Array::from(std::mem::take(&mut self.keys)),
-                Arc::new(ids),
-            )?),
+            self.ids.take(&run_ends)?,
             Arc::new(UInt32Array::from(std::mem::take(&mut self.indexes))),
             Arc::new(DictionaryArray::<Int16Type>::try_new(
                 Int16Array::from(std::mem::take(&mut self.types)),
                 Arc::new(types),
             )?),
             Arc::new(raw),
-            Arc::new(UInt32Array::from(std::mem::take(&mut self.versions))),
+            Arc::new(UInt8Array::from(std::mem::take(&mut self.versions))),
         ];
         for column in &mut self.info {
-            columns.push(Arc::new(column.take(rows)?));
+            columns.push(column.take(&run_ends)?);
         }
         self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
         Ok(())
