@@ -85,18 +85,25 @@ impl Header {
 pub(super) struct Messages<'a> {
     store: &'a Store,
     window: Window,
+    /// Where the messages began that lie close behind each other, but for what is of no use of the last.
+    began: u64,
+    /// Up to where the last message was of use.
+    useful: u64,
     ahead: u64,
 }
 
 /// What is read of a message before its length is known.
 const GUESS: u64 = 1 << 10;
 
+/// Buffers are padded to this at most.
+const CLOSE: u64 = 64;
+
 /// No more is read ahead than this.
 const MOST_AHEAD: u64 = 64 << 10;
 
 impl<'a> Messages<'a> {
     pub fn new(store: &'a Store) -> Self {
-        Self { store, window: Window::default(), ahead: GUESS }
+        Self { store, window: Window::default(), began: 0, useful: 0, ahead: GUESS }
     }
 
     /// What has been read around the last message.
@@ -104,10 +111,15 @@ impl<'a> Messages<'a> {
         Near { store: self.store, from: self.window.from, bytes: &self.window.bytes }
     }
 
-    /// Reads as much at once as was of use of this message: it began at `at`. Whatever is read beyond costs more than a
-    /// second call.
+    /// Reads as much at once as was of use of this message, which began at `at`, and of those close before it. Whatever is
+    /// read beyond costs more than a second call.
     pub fn expect_like(&mut self, at: u64, useful: u64) {
-        self.ahead = (useful - at).next_multiple_of(64).clamp(GUESS, MOST_AHEAD);
+        if at > self.useful + CLOSE {
+            self.began = at;
+        }
+        self.useful = useful;
+        let like = useful - self.began;
+        self.ahead = (like + like / 16).next_multiple_of(64).clamp(GUESS, MOST_AHEAD);
     }
 
     /// Where the metadata of the message at `at` lies; else why it is not there, if it should be.

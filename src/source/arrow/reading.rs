@@ -6,21 +6,19 @@ use super::kinds;
 use super::layout::{Column, ColumnSpans, Columns, Layout, TextSpans, has_no_nulls, spans, text_spans};
 use super::message::{ArrowError, Header, Near};
 use super::pieces::Pieces;
-use super::segment::{Batch, Dictionary, NO_DICTIONARY};
+use super::segment::Batch;
 use super::store::Scratch;
+use super::texts::Texts;
 
 pub(super) struct Reading<'a> {
     columns: &'a Columns,
     pub batches: Vec<Batch>,
-    pub dictionaries: Vec<Dictionary>,
     pub type_codes: Vec<Vec<u8>>,
     pub type_texts: Vec<Vec<String>>,
     pub info: Vec<TextSpans>,
-    /// What is found on the way, where ids lie in the batches themselves.
-    pub pieces: Option<Pieces>,
+    pub pieces: Pieces,
     /// Up to where the last message was of use.
     pub useful: u64,
-    id_dictionary: u32,
     type_dictionary: u32,
     buffer: Scratch,
 }
@@ -30,14 +28,12 @@ impl<'a> Reading<'a> {
         Self {
             columns,
             batches: Vec::new(),
-            dictionaries: Vec::new(),
             type_codes: Vec::new(),
             type_texts: Vec::new(),
             info: Vec::new(),
-            pieces: matches!(columns.id.layout, Layout::Bytes { .. } | Layout::Runs { .. }).then(Pieces::default),
+            pieces: Pieces::default(),
             useful: 0,
             buffer: Scratch::default(),
-            id_dictionary: NO_DICTIONARY,
             type_dictionary: NO_DICTIONARY,
         }
     }
@@ -80,26 +76,23 @@ impl<'a> Reading<'a> {
             rows,
             body: header.body,
             body_len: header.body_len,
-            id: text_spans(batch, self.columns.id, rows, header.body_len)?,
             index: find(self.columns.index)?,
             entry_type: find(self.columns.entry_type)?,
             raw: find(self.columns.raw)?,
             version: find(self.columns.version)?,
-            id_dictionary: self.id_dictionary,
             type_dictionary: self.type_dictionary,
         };
-        let info = self.columns.info.iter().flatten();
+        let id = text_spans(batch, own.id, rows, header.body_len)?;
+        let info = own.info.iter().flatten();
         let info: Vec<TextSpans> =
             info.map(|column| text_spans(batch, *column, rows, header.body_len)).collect::<Option<_>>()?;
         if rows > 0 {
             self.batches.push(noted);
             self.info.extend(info);
-            if let Some(pieces) = &mut self.pieces {
-                pieces.expect(near.size(), header.body);
-                let number = self.batches.len() - 1;
-                pieces.take_batch(near, &noted, number, self.columns.id.layout, &mut self.buffer);
-                self.useful = header.body + u64::from(noted.id.end());
-            }
+            self.pieces.expect(near.size(), header.body);
+            let number = self.batches.len() - 1;
+            self.pieces.take_batch(near, &noted, number, (own.id.layout, id), &mut self.buffer);
+            self.useful = header.body + u64::from(id.end());
         }
         Some(())
     }
@@ -127,14 +120,13 @@ impl<'a> Reading<'a> {
             return Ok(false);
         }
         let Some(spans) = spans(&data, column, rows, header.body_len) else { return Ok(false) };
-        let noted = Dictionary { rows, body: header.body, spans, width };
+        let texts = Texts::read(near, header.body, spans, rows, width, &mut self.buffer)?;
+        self.useful = header.body + u64::from(spans.end());
         if id_width.is_some() {
-            self.id_dictionary = self.dictionaries.len() as u32;
-            self.dictionaries.push(noted);
+            self.pieces.take_dictionary(&texts);
         }
         if type_width.is_some() {
-            let mut buffer = Scratch::default();
-            let texts: Vec<&[u8]> = noted.read(near, &mut buffer)?.iter().collect::<Result<_, _>>()?;
+            let texts: Vec<&[u8]> = texts.iter().collect::<Result<_, _>>()?;
             self.type_dictionary = self.type_codes.len() as u32;
             self.type_codes.push(texts.iter().map(|text| kinds::code_of(text)).collect());
             self.type_texts.push(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect());
@@ -142,3 +134,6 @@ impl<'a> Reading<'a> {
         Ok(true)
     }
 }
+
+/// Of a batch that no dictionary of entry types comes before.
+const NO_DICTIONARY: u32 = u32::MAX;

@@ -18,11 +18,10 @@ pub enum Opened {
 #[derive(Debug)]
 pub struct Segment {
     pub(super) store: Store,
-    /// What was found when the file was opened, if anything was.
-    pub(super) found: Option<Pieces>,
+    /// What was found when the file was opened.
+    pub(super) found: Pieces,
     pub(super) columns: Columns,
     pub(super) batches: Vec<Batch>,
-    pub(super) dictionaries: Vec<Dictionary>,
     /// By dictionary of entry types: codes, and the texts themselves for messages.
     pub(super) type_codes: Vec<Vec<u8>>,
     pub(super) type_texts: Vec<Vec<String>>,
@@ -37,29 +36,16 @@ pub(super) struct Batch {
     pub rows: u32,
     pub body: u64,
     pub body_len: u64,
-    pub id: TextSpans,
     pub index: ColumnSpans,
     pub entry_type: ColumnSpans,
     pub raw: ColumnSpans,
     pub version: ColumnSpans,
-    /// Into `dictionaries`, for an id column with one.
-    pub id_dictionary: u32,
     /// Into `type_codes`.
     pub type_dictionary: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dictionary {
-    pub rows: u32,
-    pub body: u64,
-    pub spans: ColumnSpans,
-    pub width: u8,
-}
-
-pub(super) const NO_DICTIONARY: u32 = u32::MAX;
-
 impl Segment {
-    /// Notes where everything lies; reads no column but ids, where they are near, and dictionaries of entry types.
+    /// Notes where everything lies; reads no column but ids, and dictionaries of entry types.
     pub fn open(store: Store) -> Result<Opened, ArrowError> {
         let start = data_start(&store)?;
         let mut messages = Messages::new(&store);
@@ -97,7 +83,7 @@ impl Segment {
             messages.expect_like(at, reading.useful);
             at = header.end();
         };
-        let Reading { batches, dictionaries, type_codes, type_texts, info, pieces, .. } = reading;
+        let Reading { batches, type_codes, type_texts, info, pieces, .. } = reading;
         let cut = match cut {
             Some(Cut::Broken(error)) if batches.is_empty() => return Err(error),
             cut => cut,
@@ -105,7 +91,6 @@ impl Segment {
         Ok(Opened::Segment(Box::new(Self {
             columns,
             batches,
-            dictionaries,
             type_codes,
             type_texts,
             info,
@@ -113,6 +98,16 @@ impl Segment {
             store,
             found: pieces,
         })))
+    }
+
+    /// The pieces of all journals, batch by batch; they are given away.
+    pub fn pieces(&mut self) -> Pieces {
+        std::mem::take(&mut self.found)
+    }
+
+    /// The id of the last row, as long as the pieces are here.
+    pub fn last_id(&self) -> Option<String> {
+        self.found.pieces.last().map(|piece| self.found.text(piece))
     }
 
     pub fn batch_count(&self) -> usize {

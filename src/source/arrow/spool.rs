@@ -6,7 +6,7 @@ use std::io;
 use super::kinds::{ENTRY_TYPES, UNKNOWN, place_of};
 use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span, TextSpans};
 use super::pieces::Pieces;
-use super::segment::{Batch, NO_DICTIONARY, Segment};
+use super::segment::{Batch, Segment};
 use super::store::{Spooled, Store};
 use crate::journal::InvocationInfo;
 
@@ -176,12 +176,10 @@ impl Spool {
             rows: rows as u32,
             body,
             body_len: self.store.len() - body,
-            id: TextSpans::default(),
             index: fixed(index),
             entry_type: fixed(entry_type),
             raw: ColumnSpans { values: offsets, data: raw },
             version: fixed(version),
-            id_dictionary: NO_DICTIONARY,
             type_dictionary: 0,
         });
         Ok(())
@@ -208,10 +206,9 @@ impl Spool {
         let codes = known.chain(std::iter::repeat(UNKNOWN)).take(self.entry_types.len()).collect();
         Ok(Some(Segment {
             store: Store::Spooled(self.store),
-            found: Some(self.pieces),
+            found: self.pieces,
             columns,
             batches: self.batches,
-            dictionaries: Vec::new(),
             type_codes: vec![codes],
             type_texts: vec![self.entry_types],
             info: self.info_spans,

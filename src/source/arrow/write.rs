@@ -1,13 +1,12 @@
-//! Journals as Arrow, in the form that is read fastest: sorted by whoever writes, in batches that end with a journal, what
-//! is the same for all rows of a journal as runs, entry types as a dictionary.
+//! Journals as Arrow, in a form that is read fast and that other tools read too: sorted by whoever writes, in batches that
+//! end with a journal, ids and entry types as dictionaries.
 
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::types::{Int16Type, Int32Type};
+use arrow_array::types::Int16Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, DictionaryArray, Int16Array, Int32Array, RecordBatch, RunArray, StringArray, UInt8Array,
-    UInt32Array,
+    ArrayRef, BinaryArray, DictionaryArray, Int16Array, RecordBatch, StringArray, UInt8Array, UInt32Array,
 };
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::writer::StreamWriter;
@@ -51,9 +50,8 @@ pub struct ArrowWriter<W: Write> {
     writer: StreamWriter<W>,
     schema: Arc<Schema>,
     entry_types: Vec<String>,
-    /// By run of a journal's rows: its id, and behind which row it ends.
     ids: TextColumn,
-    run_ends: Vec<i32>,
+    keys: Vec<i16>,
     indexes: Vec<u32>,
     types: Vec<i16>,
     raw: Vec<u8>,
@@ -63,7 +61,6 @@ pub struct ArrowWriter<W: Write> {
     info: Vec<TextColumn>,
 }
 
-/// A text for each run of rows.
 #[derive(Default)]
 struct TextColumn {
     ends: Vec<i32>,
@@ -76,16 +73,20 @@ impl TextColumn {
         self.ends.push(self.text.len() as i32);
     }
 
+    /// Up to here, those that have no text have an empty one.
+    fn fill(&mut self, len: usize) {
+        self.ends.resize(len, self.text.len() as i32);
+    }
+
     fn last(&self) -> Option<&str> {
         let (_, before) = self.ends.split_last()?;
         Some(&self.text[before.last().map_or(0, |end| *end as usize)..])
     }
 
-    fn take(&mut self, run_ends: &Int32Array) -> Result<ArrayRef, ArrowError> {
+    fn take(&mut self) -> Result<ArrayRef, ArrowError> {
         let Self { ends, text } = std::mem::take(self);
         let offsets = OffsetBuffer::new(std::iter::once(0).chain(ends).collect());
-        let texts = StringArray::try_new(offsets, Buffer::from_vec(text.into_bytes()), None)?;
-        Ok(Arc::new(RunArray::<Int32Type>::try_new(run_ends, &texts)?))
+        Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text.into_bytes()), None)?))
     }
 }
 
@@ -95,30 +96,28 @@ impl<W: Write> ArrowWriter<W> {
         Self::with_columns(sink, &[])
     }
 
-    /// A file with the invocations' columns, each given once for a run of its journal's rows.
+    /// A file with the invocations' columns, each given on the first of a run of its journal's rows.
     pub fn with_info(sink: W) -> Result<Self, WriteError> {
         Self::with_columns(sink, &INFO_COLUMNS)
     }
 
     fn with_columns(sink: W, info: &[&str]) -> Result<Self, WriteError> {
-        let ends = Arc::new(Field::new("run_ends", DataType::Int32, false));
-        let runs = DataType::RunEndEncoded(ends, Arc::new(Field::new("values", DataType::Utf8, true)));
-        let types = DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8));
+        let keyed = DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8));
         let mut fields = vec![
-            Field::new("id", runs.clone(), false),
+            Field::new("id", keyed.clone(), false),
             Field::new("index", DataType::UInt32, false),
-            Field::new("entry_type", types, false),
+            Field::new("entry_type", keyed, false),
             Field::new("raw", DataType::Binary, false),
             Field::new("version", DataType::UInt8, false),
         ];
-        fields.extend(info.iter().map(|name| Field::new(*name, runs.clone(), false)));
+        fields.extend(info.iter().map(|name| Field::new(*name, DataType::Utf8, false)));
         let schema = Arc::new(Schema::new(fields));
         Ok(Self {
             writer: StreamWriter::try_new(sink, &schema)?,
             schema,
             entry_types: ENTRY_TYPES.iter().map(|(text, _)| text.clone()).collect(),
             ids: TextColumn::default(),
-            run_ends: Vec::new(),
+            keys: Vec::new(),
             indexes: Vec::new(),
             types: Vec::new(),
             raw: Vec::new(),
@@ -147,14 +146,15 @@ impl<W: Write> ArrowWriter<W> {
         }
         if self.begins(row.id) {
             self.ids.push(row.id);
-            self.run_ends.push(self.indexes.len() as i32);
-            let texts = texts.filter(|_| begins).unwrap_or_default();
-            self.info.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
         }
+        if let Some(texts) = texts.filter(|_| begins) {
+            for (column, text) in self.info.iter_mut().zip(texts) {
+                column.fill(self.indexes.len());
+                column.push(text);
+            }
+        }
+        self.keys.push(self.ids.ends.len() as i16 - 1);
         self.indexes.push(row.index);
-        if let Some(end) = self.run_ends.last_mut() {
-            *end += 1;
-        }
         let others = || self.entry_types.iter().skip(ENTRY_TYPES.len()).position(|text| text == row.entry_type);
         let key = match place_of(row.entry_type).or_else(|| Some(ENTRY_TYPES.len() + others()?)) {
             Some(key) => key,
@@ -187,7 +187,10 @@ impl<W: Write> ArrowWriter<W> {
         if self.indexes.is_empty() {
             return Ok(());
         }
-        let run_ends = Int32Array::from(std::mem::take(&mut self.run_ends));
+        let rows = self.indexes.len();
+        let keyed = |keys: &mut Vec<i16>, texts: ArrayRef| {
+            DictionaryArray::<Int16Type>::try_new(Int16Array::from(std::mem::take(keys)), texts)
+        };
         let types = StringArray::from_iter_values(&self.entry_types);
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let raw = BinaryArray::try_new(
@@ -196,17 +199,15 @@ impl<W: Write> ArrowWriter<W> {
             None,
         )?;
         let mut columns: Vec<ArrayRef> = vec![
-            self.ids.take(&run_ends)?,
+            Arc::new(keyed(&mut self.keys, self.ids.take()?)?),
             Arc::new(UInt32Array::from(std::mem::take(&mut self.indexes))),
-            Arc::new(DictionaryArray::<Int16Type>::try_new(
-                Int16Array::from(std::mem::take(&mut self.types)),
-                Arc::new(types),
-            )?),
+            Arc::new(keyed(&mut self.types, Arc::new(types))?),
             Arc::new(raw),
             Arc::new(UInt8Array::from(std::mem::take(&mut self.versions))),
         ];
         for column in &mut self.info {
-            columns.push(column.take(&run_ends)?);
+            column.fill(rows);
+            columns.push(column.take()?);
         }
         self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
         Ok(())
