@@ -39,6 +39,28 @@ pub fn check_journals(
     });
 }
 
+/// Whether a journal is the same on both sides, byte for byte, in whatever parts it lies on each.
+pub(super) fn same_in_parts(recorded: &[Entries<'_>], replayed: &[Entries<'_>]) -> bool {
+    let (mut recorded, mut replayed) = (recorded.iter(), replayed.iter());
+    let (mut mine, mut theirs) = (Entries::default(), Entries::default());
+    loop {
+        if mine.is_empty() {
+            mine = recorded.next().copied().unwrap_or_default();
+        }
+        if theirs.is_empty() {
+            theirs = replayed.next().copied().unwrap_or_default();
+        }
+        let both = mine.len().min(theirs.len());
+        if both == 0 {
+            return mine.is_empty() && theirs.is_empty();
+        }
+        if !mine.range(0..both).identical(&theirs.range(0..both)) {
+            return false;
+        }
+        (mine, theirs) = (mine.range(both..mine.len()), theirs.range(both..theirs.len()));
+    }
+}
+
 /// Of journals that lie one behind the other on both sides: those that are the same, and the one behind them that is
 /// not, until there are no more.
 pub(super) fn same_stretches(
@@ -66,6 +88,37 @@ pub(super) fn same_stretches(
                 journal = differs + 1;
                 stretch = 1;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+
+    #[test]
+    fn a_journal_in_parts_is_the_same_however_it_is_cut() {
+        let mut journals = [EntryBuffer::default(), EntryBuffer::default()];
+        for at in 0..9u8 {
+            for (side, journal) in journals.iter_mut().enumerate() {
+                let last = if at == 8 { side as u8 } else { 0 };
+                journal
+                    .push(EntryKind::Command(CommandKind::SetState), &[vec![at; usize::from(at)], vec![last]].concat());
+            }
+        }
+        let [one, other] = journals.each_ref().map(EntryBuffer::view);
+        let cuts = [vec![9], vec![4, 9], vec![1, 2, 9], vec![3, 8, 9]];
+        fn parts<'a>(of: Entries<'a>, ends: &[usize]) -> Vec<Entries<'a>> {
+            let from = std::iter::once(&0).chain(ends);
+            from.zip(ends).map(|(from, to)| of.range(*from..*to)).collect()
+        }
+        for (mine, theirs) in cuts.iter().flat_map(|mine| cuts.iter().map(move |theirs| (mine, theirs))) {
+            let mine = parts(one, mine);
+            assert!(same_in_parts(&mine, &parts(one, theirs)));
+            assert!(!same_in_parts(&mine, &parts(other, theirs)), "the last differs");
+            assert!(!same_in_parts(&mine, &parts(one, theirs)[..theirs.len() - 1]), "the last is missing");
+            assert_eq!(Entries::path_of(&mine), one.path());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Options;
 use super::judge::{judge, prove};
-use super::side_by_side::same_stretches;
+use super::side_by_side::{same_in_parts, same_stretches};
 use crate::diff::{Replayed, Side, Undecodable};
 use crate::journal::{Entries, IdOrder, InvocationInfo};
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};
@@ -56,8 +56,7 @@ impl<'c> Checker<'c> {
             .collect()
     }
 
-    /// By journal: the judgement where the candidate's is the same, byte for byte, and lies beside it. `None` where there
-    /// is more to find out.
+    /// By journal: the judgement where the candidate's is the same, byte for byte. `None` where there is more to find out.
     fn judge_together(
         &self,
         worker: &Worker<'_>,
@@ -80,9 +79,15 @@ impl<'c> Checker<'c> {
                 same_stretches(mine.entries, theirs.entries, ends, |stretch, _| {
                     for at in stretch.filter(|at| !is_broken(from + at)) {
                         let start = if at == 0 { 0 } else { ends[at - 1] };
-                        judged[from + at] = Some(replayed_whole(mine.entries.range(start..ends[at])));
+                        judged[from + at] = Some(replayed_whole(&[mine.entries.range(start..ends[at])]));
                     }
                 });
+            } else if !is_broken(from) {
+                let (mine, theirs) = (worker.recorded.parts(&journals[from].1), worker.candidate.parts(&replays[from]));
+                judged[from] = mine
+                    .zip(theirs)
+                    .filter(|(mine, theirs)| same_in_parts(mine, theirs))
+                    .map(|(mine, _)| replayed_whole(&mine));
             }
             from += common.max(1);
         }
@@ -149,6 +154,7 @@ impl<'c> Checker<'c> {
 }
 
 /// Of a journal that the candidate's is the same as.
-fn replayed_whole(recorded: Entries<'_>) -> Judgement {
-    Judgement { path: recorded.path(), ..Judgement::compatible(recorded.command_count()) }
+fn replayed_whole(recorded: &[Entries<'_>]) -> Judgement {
+    let commands = recorded.iter().map(Entries::command_count).sum();
+    Judgement { path: Entries::path_of(recorded), ..Judgement::compatible(commands) }
 }

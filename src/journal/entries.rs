@@ -83,6 +83,11 @@ impl<'a> Entries<'a> {
 
     /// A hash of the sequence of command kinds, to tell paths through a handler apart.
     pub fn path(&self) -> u64 {
+        Self::path_of(std::slice::from_ref(self))
+    }
+
+    /// The same, of a journal in several parts.
+    pub fn path_of(parts: &[Self]) -> u64 {
         /// By code: the command's kind as replay sees it.
         const KINDS: [u8; 256] = {
             let mut kinds = [EntryKind::UNKNOWN; 256];
@@ -96,8 +101,11 @@ impl<'a> Entries<'a> {
             kinds
         };
         // FNV-1a: a few bytes, each of them a kind.
-        let kinds = self.codes.iter().map(|code| KINDS[usize::from(*code)]).filter(|kind| *kind != EntryKind::UNKNOWN);
-        kinds.fold(0xCBF2_9CE4_8422_2325, |hash, kind| (hash ^ u64::from(kind)).wrapping_mul(0x0000_0100_0000_01B3))
+        parts.iter().fold(0xCBF2_9CE4_8422_2325, |hash, part| {
+            let kinds = part.codes.iter().map(|code| KINDS[usize::from(*code)]);
+            let kinds = kinds.filter(|kind| *kind != EntryKind::UNKNOWN);
+            kinds.fold(hash, |hash, kind| (hash ^ u64::from(kind)).wrapping_mul(0x0000_0100_0000_01B3))
+        })
     }
 
     /// Whether both hold the same entries, byte for byte.

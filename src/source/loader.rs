@@ -147,12 +147,7 @@ impl<'c> Loader<'c> {
                 }
                 Some(_) => break,
             };
-            let slab = &self.slabs[loaded.slab];
-            let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end;
-            if !whole || slab.has_old() || slab.has_unknown() || !ascend_from(0, slab.indexes(rows.clone())) {
-                break;
-            }
-            if self.check_first(slab.entries(rows.clone(), &self.bytes)).is_err() {
+            if self.sound(loaded, piece, 0).is_none_or(|entries| self.check_first(entries).is_err()) {
                 break;
             }
             read = Some((loaded, from..rows.end));
@@ -162,6 +157,26 @@ impl<'c> Loader<'c> {
             run.entries = self.slabs[loaded.slab].entries(rows, &self.bytes);
         }
         run
+    }
+
+    /// A journal as it lies in what was read, in order and whole, with nothing amiss; `None` where there is more to it.
+    pub fn parts(&self, journal: &Task) -> Option<Vec<Entries<'_>>> {
+        let mut first = 0;
+        let parts = self.corpus.pieces(journal.clone()).iter().map(|piece| {
+            let part = self.sound(self.loaded_of(piece), piece, first)?;
+            first += piece.rows;
+            Some(part)
+        });
+        let parts: Vec<Entries<'_>> = parts.collect::<Option<_>>()?;
+        self.check_first(*parts.first()?).ok()?;
+        Some(parts)
+    }
+
+    /// The entries of a piece that count up from `first`, with nothing amiss in what was read with them.
+    fn sound(&self, loaded: &LoadedRange, piece: &Piece, first: u32) -> Option<Entries<'_>> {
+        let (slab, rows) = (&self.slabs[loaded.slab], piece.range());
+        let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end && !slab.has_old() && !slab.has_unknown();
+        (whole && ascend_from(first, slab.indexes(rows.clone()))).then(|| slab.entries(rows, &self.bytes))
     }
 
     fn entries(&mut self, pieces: Task) -> Result<Entries<'_>, String> {

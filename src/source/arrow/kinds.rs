@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::journal::{CommandKind, EntryKind, NotificationKind};
+use crate::journal::{CommandKind, EntryKind, NotificationKind, same_short};
 
 pub const UNKNOWN: u8 = EntryKind::UNKNOWN;
 
@@ -53,7 +53,7 @@ fn look_up(text: &[u8]) -> Option<(usize, u8)> {
         if known.is_empty() {
             return None;
         }
-        if known == text {
+        if same_short(known, text) {
             return Some((place, code));
         }
         slot = (slot + 1) % SLOTS;

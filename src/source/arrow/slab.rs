@@ -167,16 +167,12 @@ impl Slab {
             }
             Layout::Bytes { width } => {
                 let (offsets, data, base) = body.texts(segment, meta, meta.entry_type, width, rows, bytes)?;
-                let width = usize::from(width);
                 let (offsets, data) = (&bytes[offsets], &bytes[data]);
-                let mut from = 0;
-                self.codes.reserve(rows.len());
-                for (row, offset) in offsets[width..].chunks_exact(width).enumerate() {
-                    let to = integer(offset).wrapping_sub(base) as usize;
-                    let text = data.get(from..to).ok_or(SlabError::Outside { row: rows.start + row as u32 })?;
-                    self.codes.push(kinds::code_of(text));
-                    from = to;
-                }
+                let read = match width {
+                    4 => codes_of(&offsets.as_chunks::<4>().0[1..], base, data, &mut self.codes),
+                    _ => codes_of(&offsets.as_chunks::<8>().0[1..], base, data, &mut self.codes),
+                };
+                read.map_err(|row| SlabError::Outside { row: rows.start + row })?;
             }
             Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
@@ -306,17 +302,16 @@ impl Body {
     }
 }
 
-/// Bodies up to this size are read whole, whatever is wanted of them.
-const WHOLE: u64 = 64 << 10;
+/// So much of a body is read along rather than column by column: those calls cost as much.
+const READ_ALONG: u64 = 96 << 10;
 
 impl Segment {
     /// Where in the file the columns of interest of a batch lie, if they are to be read in one go for so many rows. What
     /// lies before them (the ids) is left out.
     pub fn extent(&self, batch: usize, rows: &Range<u32>) -> Option<Range<u64>> {
         let meta = &self.batches[batch];
-        // A few rows more are copied in less time than other calls would take.
-        let most = u64::from(rows.end - rows.start) * 8 >= u64::from(meta.rows) * 7;
-        if meta.body_len > WHOLE && !most {
+        let others = meta.rows - (rows.end - rows.start);
+        if u64::from(others) * self.row_bytes(batch) > READ_ALONG {
             return None;
         }
         let columns = [meta.index, meta.entry_type, meta.raw, meta.version].map(|column| [column.values, column.data]);
@@ -390,6 +385,19 @@ impl Segment {
             Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
     }
+}
+
+/// Appends the codes of texts, by where each of them ends; an error is the row that lies outside.
+fn codes_of<const WIDTH: usize>(ends: &[[u8; WIDTH]], base: u64, data: &[u8], codes: &mut Vec<u8>) -> Result<(), u32> {
+    let mut from = 0;
+    codes.reserve(ends.len());
+    for (row, end) in ends.iter().enumerate() {
+        let to = integer(end).wrapping_sub(base) as usize;
+        let text = data.get(from..to).ok_or(row as u32)?;
+        codes.push(kinds::code_of(text));
+        from = to;
+    }
+    Ok(())
 }
 
 fn number(near: Near<'_>, body: u64, values: Span, width: u8, row: u32) -> io::Result<u64> {

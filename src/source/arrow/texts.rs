@@ -13,6 +13,8 @@ pub(super) struct Texts<'b> {
     width: usize,
     offsets: &'b [u8],
     data: &'b [u8],
+    /// The length of every text, where it is the same and they lie inside, and not nothing.
+    length: Option<usize>,
 }
 
 impl<'b> Texts<'b> {
@@ -26,7 +28,7 @@ impl<'b> Texts<'b> {
     ) -> Result<Self, ArrowError> {
         let (rows, width) = (rows as usize, usize::from(width));
         if rows == 0 {
-            return Ok(Self { rows, width, offsets: &[], data: &[] });
+            return Ok(Self::new(0, width, &[], &[]));
         }
         let offsets = (rows + 1) * width;
         // The two lie next to each other but for padding, mostly: one read gets both.
@@ -42,7 +44,22 @@ impl<'b> Texts<'b> {
                 buffer,
             )?
         };
-        Ok(Self { rows, width, offsets: &bytes[..offsets], data: &bytes[data.min(bytes.len())..] })
+        Ok(Self::new(rows, width, &bytes[..offsets], &bytes[data.min(bytes.len())..]))
+    }
+
+    fn new(rows: usize, width: usize, offsets: &'b [u8], data: &'b [u8]) -> Self {
+        let length = match width {
+            4 => length_of_all(offsets.as_chunks::<4>().0, |word| u32::from_le_bytes(*word).into()),
+            _ => length_of_all(offsets.as_chunks::<8>().0, |word| u64::from_le_bytes(*word)),
+        };
+        let mut texts = Self { rows, width, offsets, data, length: None };
+        // Offsets may be anything, and wrap around.
+        let size = |length: usize| length.checked_mul(rows).filter(|size| *size > 0);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        texts.length = length.filter(|length| {
+            data.get(texts.place(0)..texts.place(rows)).is_some_and(|all| size(*length) == Some(all.len()))
+        });
+        texts
     }
 
     pub fn len(&self) -> usize {
@@ -64,29 +81,29 @@ impl<'b> Texts<'b> {
 
     /// How many rows have the same text, from this one on.
     pub fn same_from(&self, row: usize) -> Result<usize, ArrowError> {
-        const AT_ONCE: usize = 64;
-        let len = self.get(row)?.len();
-        let mut last = row;
-        loop {
-            // Texts of one length that are the same repeat themselves, as bytes: those of many rows compare in one go.
-            let upto = (last + 1 + AT_ONCE).min(self.rows);
-            let long =
-                (last + 1..upto).take_while(|at| self.place(at + 1).wrapping_sub(self.place(*at)) == len).count();
-            let (from, to) = (self.place(last), self.place(last + long + 1));
-            let Some(texts) = self.data.get(from..to) else { break };
-            match first_difference(&texts[len..], &texts[..texts.len() - len]) {
-                None => last += long,
-                Some(at) => {
-                    last += at / len;
-                    break;
-                }
+        let text = self.get(row)?;
+        let Some(length) = self.length else {
+            let mut same = 1;
+            while row + same < self.rows && self.get(row + same)? == text {
+                same += 1;
             }
-            if long < AT_ONCE {
-                break;
-            }
-        }
-        Ok(last + 1 - row)
+            return Ok(same);
+        };
+        // The same text again and again is the bytes before it again and again.
+        let texts = &self.data[self.place(row)..self.place(self.rows)];
+        let differs = first_difference(&texts[length..], &texts[..texts.len() - length]);
+        Ok(differs.map_or(self.rows - row, |at| at / length + 1))
     }
+}
+
+/// The length that all texts have, by where each begins and the last ends.
+fn length_of_all<const WIDTH: usize>(places: &[[u8; WIDTH]], place: impl Fn(&[u8; WIDTH]) -> u64) -> Option<u64> {
+    let [first, second, ..] = places else { return None };
+    let length = place(second).wrapping_sub(place(first));
+    // No early exit, so that this becomes vector code.
+    let next = places[1..].iter().zip(places);
+    let same = next.fold(true, |same, (to, from)| same & (place(to).wrapping_sub(place(from)) == length));
+    same.then_some(length)
 }
 
 #[cfg(test)]
@@ -96,23 +113,31 @@ mod tests {
     #[test]
     fn texts_that_are_the_same_are_counted() {
         let runs = [("inv_a", 3), ("inv_b", 1), ("", 70), ("inv_bb", 200), ("inv_c", 64), ("inv_d", 65), ("inv_d2", 1)];
-        let rows: Vec<&str> = runs.iter().flat_map(|(text, count)| vec![*text; *count]).collect();
-        let data = rows.concat();
-        for width in [4, 8] {
+        let lengths = [&runs[..], &[("inv_a", 3), ("inv_b", 1), ("inv_a", 130), ("inv_c", 1)]];
+        for (runs, width) in lengths.into_iter().flat_map(|runs| [(runs, 4), (runs, 8)]) {
+            let rows: Vec<&str> = runs.iter().flat_map(|(text, count)| vec![*text; *count]).collect();
+            let data = rows.concat();
             let mut end = 0;
             let mut offsets = vec![0; width];
             for row in &rows {
                 end += row.len() as u64;
                 offsets.extend_from_slice(&end.to_le_bytes()[..width]);
             }
-            let texts = Texts { rows: rows.len(), width, offsets: &offsets, data: data.as_bytes() };
+            let texts = Texts::new(rows.len(), width, &offsets, data.as_bytes());
             let mut from = 0;
             for (text, count) in runs {
-                assert_eq!((texts.get(from).unwrap(), texts.same_from(from).unwrap()), (text.as_bytes(), count));
+                assert_eq!((texts.get(from).unwrap(), texts.same_from(from).unwrap()), (text.as_bytes(), *count));
                 from += count;
             }
-            let torn = Texts { data: &data.as_bytes()[..data.len() - 7], ..texts };
-            assert!(torn.same_from(from - 2).is_err(), "it ends outside");
+            let torn = Texts::new(rows.len(), width, &offsets, &data.as_bytes()[..data.len() - 4]);
+            assert!(torn.same_from(from - 1).is_err(), "it ends outside");
         }
+    }
+
+    #[test]
+    fn places_that_go_round_are_outside() {
+        let offsets = [0, 1 << 63, 0u64].map(u64::to_le_bytes).concat();
+        let texts = Texts::new(2, 8, &offsets, b"inv");
+        assert!(texts.same_from(0).is_err());
     }
 }
