@@ -151,21 +151,18 @@ pub enum End {
 
 /// Gives every value to `sink`, with its line, or with its place in a list; both counted from 1.
 pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<End> {
-    let mut window: Vec<u8> = Vec::new();
+    let mut window = Window::default();
     let mut from = 0;
     let mut wanted = WINDOW;
     let mut place = Place::Line(1);
     let mut opened = false;
     let mut end = End::Reached;
     loop {
-        window.drain(..from);
+        let ended = window.advance(&mut input, from, wanted)?;
+        let window = window.text();
         from = 0;
-        let before = window.len();
-        let room = wanted.saturating_sub(before).max(1);
-        let read = input.by_ref().take(room as u64).read_to_end(&mut window)?;
-        let ended = read < room;
         loop {
-            place.pass_lines(skip_between(&window, &mut from));
+            place.pass_lines(skip_between(window, &mut from));
             if !opened && from < window.len() {
                 if !ended && window.len() - from < LONGEST_PREFIX {
                     break;
@@ -235,6 +232,38 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
             return Ok(end);
         }
         wanted = (window.len() - from) * 2 + WINDOW;
+    }
+}
+
+/// A part of the input, read into the same memory again and again.
+#[derive(Default)]
+struct Window {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Window {
+    /// Drops what is in front, and reads until there is as much as wanted; whether the input has ended.
+    fn advance(&mut self, input: &mut impl Read, passed: usize, wanted: usize) -> io::Result<bool> {
+        self.bytes.copy_within(passed..self.filled, 0);
+        self.filled -= passed;
+        let wanted = wanted.max(self.filled + 1);
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted, 0);
+        }
+        while self.filled < wanted {
+            match input.read(&mut self.bytes[self.filled..wanted]) {
+                Ok(0) => return Ok(true),
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.filled]
     }
 }
 
