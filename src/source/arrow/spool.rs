@@ -1,7 +1,7 @@
 //! Rows that come one by one (as JSON, or in a layout that is not read in place) put into batches that are: in memory,
 //! in a temporary file when they are many. They have no frames, and what lies where is noted as they come.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::kinds::{ENTRY_TYPES, UNKNOWN, place_of};
 use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span, TextSpans};
@@ -10,9 +10,9 @@ use super::segment::{Batch, Segment};
 use super::store::{Spooled, Store};
 use crate::journal::InvocationInfo;
 
-/// A batch is closed when it has this many rows, or bytes of messages, which stay in the second-level cache until then.
+/// A batch is closed when it has this many rows, or bytes of messages.
 const BATCH_ROWS: usize = 16 << 10;
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// No message of a journal is anywhere near this size.
 const LONGEST_MESSAGE: usize = 1 << 31;
@@ -169,12 +169,8 @@ impl Spool {
             }
         }
         let raw = Span { at: out.len() as u32, len: self.raw.len() as u32 };
-        self.store.write_all(out)?;
-        self.store.write_all(&self.raw)?;
-        out.clear();
-        self.raw.clear();
-        // One giant message does not stay.
-        self.raw.shrink_to(4 * BATCH_BYTES);
+        self.store.append(out)?;
+        self.store.append(&mut self.raw)?;
         let fixed = |values| ColumnSpans { values, data: Span::default() };
         self.batches.push(Batch {
             rows: rows as u32,

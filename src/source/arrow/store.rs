@@ -5,8 +5,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use memmap2::MmapMut;
-
 #[derive(Debug)]
 pub enum Store {
     File { file: File, len: u64 },
@@ -84,84 +82,64 @@ impl Read for StoreReader<'_> {
 }
 
 /// Kept in memory up to this size, in a temporary file beyond.
-const IN_MEMORY: usize = 64 << 20;
+const IN_MEMORY: u64 = 64 << 20;
 
-/// More than this lies in huge pages: fresh memory costs more than all that is done with what is put there, otherwise.
-const SMALL: usize = 1 << 20;
+/// Bytes in memory are kept in parts of about this size: growing one run of them would copy it again and again.
+const PART: usize = 1 << 20;
 
 /// Bytes that came one after the other: the first in memory, what follows in a file.
 #[derive(Debug, Default)]
 pub struct Spooled {
-    small: Vec<u8>,
-    /// In place of `small`, as soon as that would be too large.
-    large: Option<Large>,
+    parts: Vec<Vec<u8>>,
+    /// Where each part ends.
+    ends: Vec<u64>,
     rest: Option<File>,
     rest_len: u64,
 }
 
-#[derive(Debug)]
-struct Large {
-    map: MmapMut,
-    len: usize,
-}
-
-impl Large {
-    /// `None` where so much memory is not to be had.
-    fn new(bytes: &[u8]) -> Option<Self> {
-        let map = MmapMut::map_anon(IN_MEMORY).ok()?;
-        // Without them it is slower.
-        #[cfg(target_os = "linux")]
-        let _ = map.advise(memmap2::Advice::HugePage);
-        let mut large = Self { map, len: 0 };
-        large.put(bytes).then_some(large)
-    }
-
-    /// Whether there was room.
-    fn put(&mut self, bytes: &[u8]) -> bool {
-        let Some(room) = self.map.get_mut(self.len..self.len + bytes.len()) else { return false };
-        room.copy_from_slice(bytes);
-        self.len += bytes.len();
-        true
-    }
-}
-
 impl Spooled {
     pub fn len(&self) -> u64 {
-        self.in_memory().len() as u64 + self.rest_len
+        self.in_memory() + self.rest_len
     }
 
-    fn in_memory(&self) -> &[u8] {
-        self.large.as_ref().map_or(&self.small, |large| &large.map[..large.len])
+    fn in_memory(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
     }
 
-    /// Whether there was room in memory.
-    fn keep(&mut self, bytes: &[u8]) -> bool {
-        if self.rest.is_some() {
-            return false;
+    /// Takes bytes over without copying them where there is room, and leaves nothing in the buffer.
+    pub fn append(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if self.rest.is_none() && self.in_memory() + bytes.len() as u64 <= IN_MEMORY {
+            // The next will be as large.
+            let next = Vec::with_capacity((bytes.len() + bytes.len() / 8).min(2 * PART));
+            self.ends.push(self.in_memory() + bytes.len() as u64);
+            self.parts.push(std::mem::replace(bytes, next));
+            return Ok(());
         }
-        if self.large.is_none() {
-            if self.small.len() + bytes.len() <= SMALL {
-                self.small.extend_from_slice(bytes);
-                return true;
-            }
-            self.large = Large::new(&self.small);
-            if self.large.is_some() {
-                self.small = Vec::new();
-            }
-        }
-        self.large.as_mut().is_some_and(|large| large.put(bytes))
+        self.write_rest(bytes)?;
+        bytes.clear();
+        Ok(())
+    }
+
+    fn write_rest(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let rest = match &mut self.rest {
+            Some(rest) => rest,
+            None => self.rest.insert(tempfile::tempfile()?),
+        };
+        rest.write_all(bytes)?;
+        self.rest_len += bytes.len() as u64;
+        Ok(())
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let memory = self.in_memory();
-        if let Some(bytes) = usize::try_from(at).ok().and_then(|at| memory.get(at..)).filter(|bytes| !bytes.is_empty())
-        {
-            let read = buffer.len().min(bytes.len());
-            buffer[..read].copy_from_slice(&bytes[..read]);
+        let part = self.ends.partition_point(|end| *end <= at);
+        if let Some(bytes) = self.parts.get(part) {
+            let from = bytes.len() - (self.ends[part] - at) as usize;
+            let read = buffer.len().min(bytes.len() - from);
+            buffer[..read].copy_from_slice(&bytes[from..from + read]);
             return Ok(read);
         }
         match &self.rest {
-            Some(rest) if at < self.len() => rest.read_at(buffer, at - memory.len() as u64),
+            Some(rest) if at < self.len() => rest.read_at(buffer, at - self.in_memory()),
             _ => Ok(0),
         }
     }
@@ -169,13 +147,21 @@ impl Spooled {
 
 impl Write for Spooled {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.keep(bytes) {
-            let rest = match &mut self.rest {
-                Some(rest) => rest,
-                None => self.rest.insert(tempfile::tempfile()?),
-            };
-            rest.write_all(bytes)?;
-            self.rest_len += bytes.len() as u64;
+        if self.rest.is_some() || self.in_memory() + bytes.len() as u64 > IN_MEMORY {
+            self.write_rest(bytes)?;
+            return Ok(bytes.len());
+        }
+        match (self.parts.last_mut(), self.ends.last_mut()) {
+            (Some(part), Some(end)) if part.len() + bytes.len() <= PART => {
+                part.extend_from_slice(bytes);
+                *end += bytes.len() as u64;
+            }
+            _ => {
+                let mut part = Vec::with_capacity(PART.max(bytes.len()));
+                part.extend_from_slice(bytes);
+                self.ends.push(self.in_memory() + bytes.len() as u64);
+                self.parts.push(part);
+            }
         }
         Ok(bytes.len())
     }
@@ -229,11 +215,14 @@ mod tests {
     fn what_is_spooled_is_read_at_any_place() {
         let mut spooled = Spooled::default();
         let mut expected = Vec::new();
-        for round in 0..80u8 {
-            let bytes = vec![round; if round < 9 { SMALL / 8 } else { 1 << 20 } + usize::from(round)];
+        for round in 0..70u8 {
+            let bytes = vec![round; PART + usize::from(round)];
             expected.extend_from_slice(&bytes);
-            spooled.write_all(&bytes).unwrap();
-            assert_eq!(spooled.large.is_some(), expected.len() > SMALL);
+            if round % 2 == 0 {
+                spooled.append(&mut bytes.clone()).unwrap();
+            } else {
+                spooled.write_all(&bytes).unwrap();
+            }
         }
         assert!(spooled.rest.is_some(), "beyond what is kept in memory");
         let store = Store::Spooled(spooled);
