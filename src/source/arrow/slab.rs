@@ -37,7 +37,8 @@ pub enum SlabError {
     TooLarge,
 }
 
-/// What has been read of a batch's body: what begins here in the file lies there in the buffer.
+/// What has been read of a batch's body: what begins here in the file lies there in the buffer. The rest is read when it is
+/// wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Body {
     read: Option<Read>,
@@ -257,12 +258,16 @@ impl Body {
             // Nothing may lie anywhere.
             return Ok(0..0);
         }
-        if let Some(read) = self.read {
-            let start = read.place + (meta.body + at - read.at) as usize;
+        let at = meta.body + at;
+        if let Some(read) = self.read
+            && at >= read.at
+            && at + len as u64 <= read.at + read.len as u64
+        {
+            let start = read.place + (at - read.at) as usize;
             return Ok(start..start + len);
         }
         let start = bytes.len();
-        segment.store.read(meta.body + at, len, bytes)?;
+        segment.store.read(at, len, bytes)?;
         Ok(start..start + len)
     }
 
@@ -302,25 +307,23 @@ impl Body {
     }
 }
 
-/// So much of a body is read along rather than column by column: those calls cost as much.
-const READ_ALONG: u64 = 96 << 10;
+/// So much of a body is read along rather than what is wanted of it alone: the calls for that cost as much.
+const READ_ALONG: u64 = 32 << 10;
 
 impl Segment {
-    /// Where in the file the columns of interest of a batch lie, if they are to be read in one go for so many rows. What
-    /// lies before them (the ids) is left out.
+    /// Where in the file the columns of interest of a batch lie that are to be read in one go for so many rows, if there
+    /// are any: all of them, or all but the messages, which are the most. What lies before them (the ids) is left out.
     pub fn extent(&self, batch: usize, rows: &Range<u32>) -> Option<Range<u64>> {
         let meta = &self.batches[batch];
         let others = meta.rows - (rows.end - rows.start);
         if u64::from(others) * self.row_bytes(batch) > READ_ALONG {
-            return None;
+            let places = [meta.index.values, meta.entry_type.values, meta.entry_type.data, meta.raw.values];
+            return extent_of(meta, places.into_iter()).filter(|extent| extent.end - extent.start <= READ_ALONG);
         }
         let columns = [meta.index, meta.entry_type, meta.raw, meta.version].map(|column| [column.values, column.data]);
         let info = self.info_of_batch(batch).iter();
         let info = info.flat_map(|info| [info.ends, info.texts.values, info.texts.data]);
-        let spans = columns.into_iter().flatten().chain(info).filter(|span| span.len > 0);
-        let from = spans.clone().map(|span| span.at).min().unwrap_or(0);
-        let to = spans.map(|span| span.at + span.len).max().unwrap_or(0);
-        Some(meta.body + u64::from(from)..meta.body + u64::from(to))
+        extent_of(meta, columns.into_iter().flatten().chain(info))
     }
 
     /// Appends what lies there to a buffer.
@@ -398,6 +401,14 @@ fn codes_of<const WIDTH: usize>(ends: &[[u8; WIDTH]], base: u64, data: &[u8], co
         from = to;
     }
     Ok(())
+}
+
+/// Where in the file these parts of a batch begin and end.
+fn extent_of(meta: &Batch, parts: impl Iterator<Item = Span> + Clone) -> Option<Range<u64>> {
+    let parts = parts.filter(|part| part.len > 0);
+    let from = parts.clone().map(|part| part.at).min()?;
+    let to = parts.map(|part| part.at + part.len).max()?;
+    Some(meta.body + u64::from(from)..meta.body + u64::from(to))
 }
 
 fn number(near: Near<'_>, body: u64, values: Span, width: u8, row: u32) -> io::Result<u64> {
