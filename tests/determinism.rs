@@ -222,3 +222,37 @@ fn journals_together_have_the_verdicts_they_have_apart() {
         assert!(together.contains(one), "{one:?} by itself, {together:?}");
     }
 }
+
+/// Of large batches only a part is read where a task wants no more, and journals lie in several of them.
+#[test]
+fn however_batches_are_cut_the_verdicts_are_the_same() {
+    let directory = scratch();
+    let side = |differs: bool| -> Vec<Row> {
+        let journals = (1..=60u64).map(|number| {
+            let mut journal = small_journal(&id(number));
+            let last = u8::from(differs && number % 11 == 0);
+            for index in 4..12 {
+                let value = [vec![index as u8; 3000 + 97 * (number as usize % 13)], vec![last]].concat();
+                journal.push(Row::new(&id(number), index, "Command: SetState", set_state(b"cart", &value)));
+            }
+            journal
+        });
+        journals.flatten().collect()
+    };
+    let (recorded, replayed) = (side(false), side(true));
+    let cut = |name: &str, rows: &[Row], batch_rows: usize| {
+        let batches: Vec<_> = rows.chunks(batch_rows).map(batch).collect();
+        write(directory.path(), name, stream(&batches))
+    };
+    let expected = reports(
+        &write(directory.path(), "recorded.jsonl", lines(&recorded)),
+        &write(directory.path(), "replayed.jsonl", lines(&replayed)),
+        "1",
+    );
+    assert!(expected[0].contains("55 compatible, 5 mismatch"), "{}", expected[0]);
+    for (mine, theirs) in [(128, 128), (128, 100), (12, 37), (usize::MAX, 500)] {
+        let one = cut("recorded.arrow", &recorded, mine);
+        let other = cut("replayed.arrow", &replayed, theirs);
+        assert_same(&format!("{mine} and {theirs}"), &reports(&one, &other, "2"), &expected);
+    }
+}
