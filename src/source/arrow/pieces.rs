@@ -75,42 +75,33 @@ impl Pieces {
     }
 
     /// Takes the pieces of a batch.
-    pub(super) fn take_batch(
-        &mut self,
-        near: Near<'_>,
-        batch: &Batch,
-        number: usize,
-        (layout, place): (Layout, TextSpans),
-        buffer: &mut Scratch,
-    ) {
+    pub(super) fn take_batch(&mut self, rows: Rows<'_>, (layout, place): (Layout, TextSpans), buffer: &mut Scratch) {
         let before = self.pieces.len();
         let taken = match layout {
-            Layout::Bytes { width } => self.plain(near, batch, number, (width, place.texts), buffer),
-            Layout::Runs { ends, values } => self.runs(near, batch, number, (ends, values, place), buffer),
-            Layout::Dictionary { width, .. } => self.keyed(near, batch, number, (width, place.texts.values), buffer),
+            Layout::Bytes { width } => self.plain(rows, (width, place.texts), buffer),
+            Layout::Runs { ends, values } => self.runs(rows, (ends, values, place), buffer),
+            Layout::Dictionary { width, .. } => self.keyed(rows, (width, place.texts.values), buffer),
             Layout::Integers { .. } => unreachable!("ids are texts, as Columns::of checked"),
         };
         if let Err(error) = taken {
             // What was found in it before is dropped.
             self.pieces.truncate(before);
-            self.broken.push(BrokenBatch { batch: number, reason: error.to_string() });
+            self.broken.push(BrokenBatch { batch: rows.number, reason: error.to_string() });
         }
     }
 
     fn plain(
         &mut self,
-        near: Near<'_>,
-        batch: &Batch,
-        number: usize,
+        rows: Rows<'_>,
         (width, place): (u8, ColumnSpans),
         buffer: &mut Scratch,
     ) -> Result<(), ArrowError> {
-        let texts = Texts::read(near, batch.body, place, batch.rows, width, buffer)?;
+        let texts = Texts::read(rows.near, rows.batch.body, place, rows.batch.rows, width, buffer)?;
         let mut from = 0;
         while from < texts.len() {
             let to = from + texts.same_from(from)?;
             let id = self.id_of(texts.get(from)?);
-            self.pieces.push(Piece::new(id, number, from..to));
+            self.pieces.push(Piece::new(id, rows.number, from..to));
             from = to;
         }
         Ok(())
@@ -118,47 +109,38 @@ impl Pieces {
 
     fn runs(
         &mut self,
-        near: Near<'_>,
-        batch: &Batch,
-        number: usize,
+        rows: Rows<'_>,
         (ends, values, place): (u8, u8, TextSpans),
         buffer: &mut Scratch,
     ) -> Result<(), ArrowError> {
-        let ends = run_ends(near, batch, (ends, place.ends), buffer)?;
-        let texts = Texts::read(near, batch.body, place.texts, ends.len() as u32, values, buffer)?;
+        let ends = run_ends(rows, (ends, place.ends), buffer)?;
+        let texts = Texts::read(rows.near, rows.batch.body, place.texts, ends.len() as u32, values, buffer)?;
         let mut from = 0;
         for (run, to) in ends.into_iter().enumerate() {
             let id = self.id_of(texts.get(run)?);
-            self.pieces.push(Piece::new(id, number, from..to));
+            self.pieces.push(Piece::new(id, rows.number, from..to));
             from = to;
         }
         Ok(())
     }
 
-    fn keyed(
-        &mut self,
-        near: Near<'_>,
-        batch: &Batch,
-        number: usize,
-        (width, place): (u8, Span),
-        buffer: &mut Scratch,
-    ) -> Result<(), ArrowError> {
+    fn keyed(&mut self, rows: Rows<'_>, (width, place): (u8, Span), buffer: &mut Scratch) -> Result<(), ArrowError> {
         let ids = match &self.dictionary {
             Some(Ok(ids)) => ids,
             Some(Err(reason)) => return Err(ArrowError::Malformed(reason.clone())),
             None => return Err(ArrowError::Malformed("a batch comes before its dictionary".to_owned())),
         };
         let pieces = &mut self.pieces;
-        let mut take = |rows: Range<usize>, key: &[u8]| {
+        let mut take = |run: Range<usize>, key: &[u8]| {
             let id = usize::try_from(integer(key)).ok().and_then(|key| ids.get(key));
             let id = id.ok_or_else(|| {
-                ArrowError::Malformed(format!("row {} of a batch has an id beyond its dictionary", rows.start))
+                ArrowError::Malformed(format!("row {} of a batch has an id beyond its dictionary", run.start))
             })?;
-            pieces.push(Piece::new(*id, number, rows));
+            pieces.push(Piece::new(*id, rows.number, run));
             Ok(())
         };
-        let len = batch.rows as usize * usize::from(width);
-        let keys = near.read(batch.body + u64::from(place.at), len, buffer)?;
+        let len = rows.batch.rows as usize * usize::from(width);
+        let keys = rows.near.read(rows.batch.body + u64::from(place.at), len, buffer)?;
         match width {
             1 => each_run(keys.as_chunks::<1>().0, &mut take),
             2 => each_run(keys.as_chunks::<2>().0, &mut take),
@@ -181,6 +163,14 @@ impl Pieces {
     }
 }
 
+/// The rows of a batch, with what is at hand of its file, and its number there.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub near: Near<'a>,
+    pub batch: &'a Batch,
+    pub number: usize,
+}
+
 /// A batch whose ids can not be read.
 #[derive(Debug)]
 pub struct BrokenBatch {
@@ -192,16 +182,11 @@ pub struct BrokenBatch {
 const ENOUGH: usize = 256;
 
 /// Behind which row each run of a batch's rows ends.
-fn run_ends(
-    near: Near<'_>,
-    batch: &Batch,
-    (width, place): (u8, Span),
-    buffer: &mut Scratch,
-) -> Result<Vec<usize>, ArrowError> {
-    let ends = near.read(batch.body + u64::from(place.at), place.len as usize, buffer)?;
+fn run_ends(rows: Rows<'_>, (width, place): (u8, Span), buffer: &mut Scratch) -> Result<Vec<usize>, ArrowError> {
+    let ends = rows.near.read(rows.batch.body + u64::from(place.at), place.len as usize, buffer)?;
     let ends: Vec<usize> = ends.chunks_exact(width.into()).map(|end| integer(end) as usize).collect();
     let ascend = ends.is_sorted_by(|one, next| one < next) && ends.first() != Some(&0);
-    if ascend && ends.last().copied().unwrap_or(0) == batch.rows as usize {
+    if ascend && ends.last().copied().unwrap_or(0) == rows.batch.rows as usize {
         Ok(ends)
     } else {
         Err(ArrowError::Malformed("the runs of a batch are not its rows".to_owned()))

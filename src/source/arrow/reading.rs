@@ -5,7 +5,7 @@ use arrow_ipc::{Message, MessageHeader};
 use super::kinds;
 use super::layout::{Column, ColumnSpans, Columns, Layout, TextSpans, has_no_nulls, spans, text_spans};
 use super::message::{ArrowError, Header, Near};
-use super::pieces::Pieces;
+use super::pieces::{Pieces, Rows};
 use super::segment::Batch;
 use super::store::Scratch;
 use super::texts::Texts;
@@ -90,8 +90,8 @@ impl<'a> Reading<'a> {
             self.batches.push(noted);
             self.info.extend(info);
             self.pieces.expect(near.size(), header.body);
-            let number = self.batches.len() - 1;
-            self.pieces.take_batch(near, &noted, number, (own.id.layout, id), &mut self.buffer);
+            let rows = Rows { near, batch: &noted, number: self.batches.len() - 1 };
+            self.pieces.take_batch(rows, (own.id.layout, id), &mut self.buffer);
             self.useful = header.body + u64::from(id.end());
         }
         Some(())

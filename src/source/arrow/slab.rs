@@ -308,7 +308,7 @@ impl Body {
 }
 
 /// So much of a body is read along rather than what is wanted of it alone: the calls for that cost as much.
-const READ_ALONG: u64 = 32 << 10;
+const READ_ALONG_BYTES: u64 = 32 << 10;
 
 impl Segment {
     /// Where in the file the columns of interest of a batch lie that are to be read in one go for so many rows, if there
@@ -316,9 +316,9 @@ impl Segment {
     pub fn extent(&self, batch: usize, rows: &Range<u32>) -> Option<Range<u64>> {
         let meta = &self.batches[batch];
         let others = meta.rows - (rows.end - rows.start);
-        if u64::from(others) * self.row_bytes(batch) > READ_ALONG {
+        if u64::from(others) * self.row_bytes(batch) > READ_ALONG_BYTES {
             let places = [meta.index.values, meta.entry_type.values, meta.entry_type.data, meta.raw.values];
-            return extent_of(meta, places.into_iter()).filter(|extent| extent.end - extent.start <= READ_ALONG);
+            return extent_of(meta, places.into_iter()).filter(|extent| extent.end - extent.start <= READ_ALONG_BYTES);
         }
         let columns = [meta.index, meta.entry_type, meta.raw, meta.version].map(|column| [column.values, column.data]);
         let info = self.info_of_batch(batch).iter();
