@@ -44,11 +44,11 @@ pub(super) fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>
             entry_index: at,
             source,
         })?;
-        steps.push(Step::Command(command));
+        steps.push(Step::Command(command.into_owned()));
     }
     if let Some(Issued { kind, name }) = issued {
         let field = fields(kind).iter().find(|field| field.name == "name");
-        let fields = field.zip(name).map(|(field, name)| (field, FieldValue::Text(name))).into_iter().collect();
+        let fields = field.zip(name).map(|(field, name)| (field, FieldValue::Text(name.into()))).into_iter().collect();
         steps.push(Step::Command(Command { kind, fields, complete: false }));
     }
     Ok(Trace { steps, ending: Ending::Unknown })

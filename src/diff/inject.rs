@@ -17,7 +17,7 @@ pub fn inject(recorded: Entries<'_>, replayed: Replayed<'_>, salt: u64) -> Resul
         Replayed::Entries(_) => {
             let (commands, ending) = replayed.commands();
             (0..commands.len()).try_for_each(|at| commands.decode(at, Side::Replayed))?;
-            let steps = (0..commands.len()).map(|at| Step::Command(commands[at].clone()));
+            let steps = (0..commands.len()).map(|at| Step::Command(commands[at].clone().into_owned()));
             Trace { steps: steps.collect(), ending }
         }
     };
@@ -63,14 +63,14 @@ pub fn inject_into(recorded: Entries<'_>, salt: u64) -> Result<Option<EntryBuffe
     Ok(Some(entries))
 }
 
-fn rename(command: &mut Command) {
+fn rename(command: &mut Command<'_>) {
     command.fields.retain(|(field, _)| field.name != "name");
     let name = fields(command.kind).iter().find(|field| field.name == "name").expect("every command has a name");
-    command.fields.push((name, FieldValue::Text(NAME.to_owned())));
+    command.fields.push((name, FieldValue::Text(NAME.into())));
     command.fields.sort_by_key(|(field, _)| field.tag);
 }
 
-fn run() -> Command {
+fn run() -> Command<'static> {
     let mut command = Command { kind: CommandKind::Run, fields: Vec::new(), complete: true };
     rename(&mut command);
     command

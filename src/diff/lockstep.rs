@@ -160,7 +160,7 @@ fn replays_as(recorded: &Command, replayed: &Command, timing: &mut bool) -> bool
     same
 }
 
-pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: Side) -> Result<Command, Undecodable> {
+pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: Side) -> Result<Command<'_>, Undecodable> {
     let EntryKind::Command(kind) = entries.kind(at) else { unreachable!("asked for a command's place") };
     protocol::decode(kind, entries.raw(at)).map_err(|source| Undecodable { side, entry_index: at, source })
 }

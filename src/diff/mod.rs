@@ -8,7 +8,7 @@ mod inject;
 mod lockstep;
 pub mod payload;
 
-pub use align::{Alignment, Divergence, Replayed, Row, Shape, align};
+pub use align::{Alignment, Divergence, Replayed, Row, Rows, Shape, align};
 pub use commands::Commands;
 pub use inject::{inject, inject_into};
 pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};

@@ -3,6 +3,8 @@
 //! Decoding, encoding, equality, differences and display are all read off [`fields`], so they can not drift apart.
 //! What is compared was read in the SDKs' own replay machine and checked against it (`tests/oracle.rs`).
 
+use std::borrow::Cow;
+
 use super::CommandKind;
 
 /// One field of a command's message.
@@ -184,12 +186,13 @@ pub const fn time_tag(kind: CommandKind) -> Option<u32> {
     }
 }
 
-/// A field's value. Which variant a field has follows from its [`FieldKind`].
+/// A field's value, texts and payloads where they lie in the journal. Which variant a field has follows from its
+/// [`FieldKind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FieldValue {
-    Text(String),
+pub enum FieldValue<'a> {
+    Text(Cow<'a, str>),
     /// State keys and payloads.
-    Bytes(Vec<u8>),
+    Bytes(Cow<'a, [u8]>),
     Number(u64),
     Void,
     Failure(Box<FailureMessage>),
@@ -258,29 +261,51 @@ pub struct WorkflowTarget {
 
 /// A command with its fields decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub struct Command<'a> {
     pub kind: CommandKind,
     /// Present fields with their values, in the table's order.
-    pub fields: Vec<(&'static Field, FieldValue)>,
+    pub fields: Vec<(&'static Field, FieldValue<'a>)>,
     /// Whether a field that is not in `fields` is known to be absent. In a hand-written trace it is only left out,
     /// and so not compared.
     pub complete: bool,
+}
+
+impl FieldValue<'_> {
+    fn into_owned(self) -> FieldValue<'static> {
+        match self {
+            Self::Text(text) => FieldValue::Text(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => FieldValue::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Number(number) => FieldValue::Number(number),
+            Self::Void => FieldValue::Void,
+            Self::Failure(failure) => FieldValue::Failure(failure),
+            Self::Headers(headers) => FieldValue::Headers(headers),
+            Self::StateKeys(keys) => FieldValue::StateKeys(keys),
+            Self::IdempotentRequest(target) => FieldValue::IdempotentRequest(target),
+            Self::Workflow(target) => FieldValue::Workflow(target),
+        }
+    }
 }
 
 /// A compared field that differs: `None` is an absent field.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDifference<'a> {
     pub field: &'static Field,
-    pub recorded: Option<&'a FieldValue>,
-    pub replayed: Option<&'a FieldValue>,
+    pub recorded: Option<&'a FieldValue<'a>>,
+    pub replayed: Option<&'a FieldValue<'a>>,
 }
 
-impl Command {
-    fn value(&self, tag: u32) -> Option<&FieldValue> {
+impl<'a> Command<'a> {
+    fn value(&self, tag: u32) -> Option<&FieldValue<'a>> {
         self.fields.iter().find(|(field, _)| field.tag == tag).map(|(_, value)| value)
     }
 
-    pub fn get(&self, name: &str) -> Option<&FieldValue> {
+    /// With a copy of all that lay in a journal.
+    pub fn into_owned(self) -> Command<'static> {
+        let owned = |(field, value): (_, FieldValue<'_>)| (field, value.into_owned());
+        Command { kind: self.kind, fields: self.fields.into_iter().map(owned).collect(), complete: self.complete }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&FieldValue<'a>> {
         self.fields.iter().find(|(field, _)| field.name == name).map(|(_, value)| value)
     }
 
@@ -302,7 +327,7 @@ impl Command {
     /// Fields that differ between two commands of one kind (eager and lazy reads being one kind), whatever
     /// replay makes of them. Fields that only one of the two kinds has are left out, and so is what an incomplete
     /// `replayed` leaves out.
-    pub fn differences<'a>(&'a self, replayed: &'a Self) -> Vec<FieldDifference<'a>> {
+    pub fn differences(&'a self, replayed: &'a Self) -> Vec<FieldDifference<'a>> {
         debug_assert_eq!(self.kind.modulo_eager(), replayed.kind.modulo_eager());
         let theirs = fields(replayed.kind);
         fields(self.kind)

@@ -130,6 +130,19 @@ impl EntryKind {
     }
 
     pub const fn from_code(code: u8) -> Option<Self> {
+        const KINDS: [Option<EntryKind>; 256] = {
+            let mut kinds = [None; 256];
+            let mut code = 0;
+            while code < kinds.len() {
+                kinds[code] = EntryKind::look_up(code as u8);
+                code += 1;
+            }
+            kinds
+        };
+        KINDS[code as usize]
+    }
+
+    const fn look_up(code: u8) -> Option<Self> {
         if code & Self::NOTIFICATION == 0 {
             match CommandKind::from_number(code) {
                 Some(kind) => Some(Self::Command(kind)),

@@ -11,7 +11,7 @@ pub struct Trace {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Command(Command),
+    Command(Command<'static>),
     Await(Await),
 }
 
@@ -35,7 +35,7 @@ pub enum Ending {
 }
 
 impl Trace {
-    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+    pub fn commands(&self) -> impl Iterator<Item = &Command<'static>> {
         self.steps.iter().filter_map(|step| match step {
             Step::Command(command) => Some(command),
             Step::Await(_) => None,

@@ -1,5 +1,7 @@
 //! One command's message, decoded into the table's fields and encoded from them.
 
+use std::borrow::Cow;
+
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
 
@@ -24,13 +26,13 @@ pub enum DecodeError {
 const FIELDS: usize = 6;
 
 /// Decodes a command's `raw`.
-pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
+pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError> {
     let malformed = |error: prost::DecodeError| DecodeError::Malformed {
         entry: format!("Command: {}", kind.name()),
         reason: error.to_string(),
     };
     let table = fields(kind);
-    let mut found: Vec<(&'static Field, FieldValue)> = Vec::with_capacity(table.len().min(FIELDS));
+    let mut found: Vec<(&'static Field, FieldValue<'_>)> = Vec::with_capacity(table.len().min(FIELDS));
     let mut rest = raw;
     while !rest.is_empty() {
         let (tag, wire) = decode_key(&mut rest).map_err(malformed)?;
@@ -45,6 +47,8 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
                 found: wire,
             });
         }
+        // Almost always, fields come in the table's order.
+        let is_next = found.last().is_none_or(|(last, _)| last.tag < tag);
         let value = if wire == WireType::Varint {
             let number = decode_varint(&mut rest).map_err(malformed)?;
             // Times are 64 bits wide, everything else 32; protobuf drops what is above.
@@ -53,7 +57,8 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
             FieldValue::Number(number)
         } else {
             let bytes = delimited(&mut rest).map_err(malformed)?;
-            let before = found.iter().position(|(own, _)| own.tag == tag).map(|at| found.remove(at).1);
+            let came = if is_next { None } else { found.iter().position(|(own, _)| own.tag == tag) };
+            let before = came.map(|at| found.remove(at).1);
             value_of(field, bytes, before).map_err(|error| match error {
                 Refused::Malformed(error) => malformed(error),
                 Refused::NotUtf8 => {
@@ -61,8 +66,10 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
                 }
             })?
         };
-        found.retain(|(own, _)| own.tag != tag && (own.oneof == 0 || own.oneof != field.oneof));
-        let at = found.partition_point(|(own, _)| own.tag < tag);
+        if !is_next || field.oneof != 0 {
+            found.retain(|(own, _)| own.tag != tag && (own.oneof == 0 || own.oneof != field.oneof));
+        }
+        let at = if is_next { found.len() } else { found.partition_point(|(own, _)| own.tag < tag) };
         found.insert(at, (field, value));
     }
     found.retain(|(field, value)| !is_default(field.kind, value));
@@ -70,12 +77,12 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command, DecodeError> {
 }
 
 /// Decodes a command's `raw`; one that can not be decoded has no fields.
-pub fn decode_or_bare(kind: CommandKind, raw: &[u8]) -> Command {
+pub fn decode_or_bare(kind: CommandKind, raw: &[u8]) -> Command<'_> {
     decode(kind, raw).unwrap_or(Command { kind, fields: Vec::new(), complete: true })
 }
 
 /// Encodes a command; what is absent is left out.
-pub fn encode(command: &Command) -> Vec<u8> {
+pub fn encode(command: &Command<'_>) -> Vec<u8> {
     let mut raw = Vec::new();
     for (field, value) in &command.fields {
         match value {
@@ -150,18 +157,18 @@ impl From<prost::DecodeError> for Refused {
 }
 
 /// One occurrence of a field; `before` is what earlier occurrences gave (messages merge, lists grow).
-fn value_of(field: &Field, bytes: &[u8], before: Option<FieldValue>) -> Result<FieldValue, Refused> {
+fn value_of<'a>(field: &Field, bytes: &'a [u8], before: Option<FieldValue<'a>>) -> Result<FieldValue<'a>, Refused> {
     Ok(match field.kind {
         FieldKind::Text | FieldKind::OptionalText => {
-            FieldValue::Text(std::str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?.to_owned())
+            FieldValue::Text(std::str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?.into())
         }
-        FieldKind::Key | FieldKind::Payload => FieldValue::Bytes(bytes.to_vec()),
+        FieldKind::Key | FieldKind::Payload => FieldValue::Bytes(bytes.into()),
         FieldKind::Value => {
             let before = match before {
                 Some(FieldValue::Bytes(before)) => before,
-                _ => Vec::new(),
+                _ => Cow::default(),
             };
-            FieldValue::Bytes(value_content(bytes)?.map_or(before, <[u8]>::to_vec))
+            FieldValue::Bytes(value_content(bytes)?.map_or(before, Cow::Borrowed))
         }
         FieldKind::Void => FieldValue::Void,
         FieldKind::Failure => {
@@ -221,7 +228,7 @@ pub(super) fn value_content(mut message: &[u8]) -> Result<Option<&[u8]>, prost::
 }
 
 /// Proto3 does not tell these from absent ones.
-fn is_default(kind: FieldKind, value: &FieldValue) -> bool {
+fn is_default(kind: FieldKind, value: &FieldValue<'_>) -> bool {
     match (kind, value) {
         (FieldKind::Text, FieldValue::Text(text)) => text.is_empty(),
         (FieldKind::Key | FieldKind::Payload, FieldValue::Bytes(bytes)) => bytes.is_empty(),

@@ -125,6 +125,10 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
 /// Appends a message's fields but for payloads, headers and the like: what names the thing that a command is on. Of a
 /// message that is not plain, nothing.
 pub fn without_payload(kind: CommandKind, raw: &[u8], out: &mut Vec<u8>) {
+    if !has_payload(kind) {
+        out.extend_from_slice(raw);
+        return;
+    }
     let before = out.len();
     let mut rest = raw;
     while !rest.is_empty() {
@@ -139,7 +143,28 @@ pub fn without_payload(kind: CommandKind, raw: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn is_payload(kind: FieldKind) -> bool {
+/// Whether any of the command's fields is one that [`without_payload`] leaves out.
+fn has_payload(kind: CommandKind) -> bool {
+    const KINDS: u32 = {
+        let mut kinds = 0;
+        let mut at = 0;
+        while at < CommandKind::ALL.len() {
+            let kind = CommandKind::ALL[at];
+            let mut field = 0;
+            while field < fields(kind).len() {
+                if is_payload(fields(kind)[field].kind) {
+                    kinds |= 1 << kind as u8;
+                }
+                field += 1;
+            }
+            at += 1;
+        }
+        kinds
+    };
+    KINDS >> kind as u8 & 1 == 1
+}
+
+const fn is_payload(kind: FieldKind) -> bool {
     match kind {
         FieldKind::Payload | FieldKind::Value | FieldKind::Headers | FieldKind::StateKeys => true,
         FieldKind::Text

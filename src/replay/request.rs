@@ -48,7 +48,7 @@ impl Body {
     pub fn sentinel(&mut self) {
         let name = fields(CommandKind::Input).iter().find(|field| field.name == "name");
         let name = name.expect("Input has a name, as every command has");
-        let fields = vec![(name, FieldValue::Text("rehearse: the recorded commands end here".to_owned()))];
+        let fields = vec![(name, FieldValue::Text("rehearse: the recorded commands end here".into()))];
         let command = Command { kind: CommandKind::Input, fields, complete: true };
         self.entry(EntryKind::Command(CommandKind::Input), &encode(&command));
     }

@@ -12,7 +12,7 @@ use super::Sdk;
 use super::answer::{Answer, Ended};
 use super::request::{Attempt, Body};
 use super::tripwire::fence;
-use crate::diff::{Replayed, Row, Shape, Side, Stop, Undecodable, align, replay_trace};
+use crate::diff::{Replayed, Rows, Shape, Side, Stop, Undecodable, align, replay_trace};
 use crate::journal::command::{Command, FieldValue};
 use crate::journal::{CommandKind, Compared, Ending, Entries, EntryKind, NotificationKind, Step, Trace};
 use crate::protocol::{Notification, NotificationId, Outcome, decode, decode_notification, encode_notification};
@@ -153,7 +153,7 @@ impl<'j> Tracer<'j> {
         for (entry_index, (kind, raw)) in answer.commands.iter().enumerate() {
             let command =
                 decode(*kind, raw).map_err(|source| Undecodable { side: Side::Replayed, entry_index, source })?;
-            steps.push(Step::Command(command));
+            steps.push(Step::Command(command.into_owned()));
         }
         let ending = match &answer.ended {
             Ended::Suspended(awaited) => {
@@ -169,9 +169,9 @@ impl<'j> Tracer<'j> {
 
     /// Results under the ids that the candidate gave its commands, as far as they are known; further on, as if it went on
     /// as recorded.
-    fn answers_for(&self, rows: &[Row], trace: &Trace) -> Answers {
+    fn answers_for(&self, rows: &Rows, trace: &Trace) -> Answers {
         let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
-        for row in rows {
+        for row in rows.iter() {
             if let (Some(recorded), Some(replayed)) = (row.recorded, row.replayed)
                 && row.shape != Some(Shape::Replaced)
             {
@@ -209,9 +209,9 @@ impl<'j> Tracer<'j> {
 }
 
 /// What an eager read has in itself, as the result of a lazy one.
-fn eager_result(command: &Command) -> Option<Outcome> {
+fn eager_result(command: &Command<'_>) -> Option<Outcome> {
     match (command.kind, command.get("value")) {
-        (CommandKind::GetEagerState, Some(FieldValue::Bytes(value))) => Some(Outcome::Value(value.clone())),
+        (CommandKind::GetEagerState, Some(FieldValue::Bytes(value))) => Some(Outcome::Value(value.to_vec())),
         (CommandKind::GetEagerState, _) => Some(Outcome::Void),
         (CommandKind::GetEagerStateKeys, Some(FieldValue::StateKeys(keys))) => {
             Some(Outcome::StateKeys(keys.keys.clone()))

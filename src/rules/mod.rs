@@ -75,8 +75,8 @@ impl Rule {
 #[derive(Debug)]
 pub struct Place<'a> {
     pub shape: Shape,
-    pub recorded: Option<&'a Command>,
-    pub replayed: Option<&'a Command>,
+    pub recorded: Option<&'a Command<'a>>,
+    pub replayed: Option<&'a Command<'a>>,
     /// Every field that differs, whether compared or not.
     pub differences: Vec<FieldDifference<'a>>,
 }

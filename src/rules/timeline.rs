@@ -54,8 +54,8 @@ pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
     let mut lines = Vec::new();
     let mut folded = 0;
     for at in 0..rows.len() {
-        let near = &rows[at.saturating_sub(AROUND)..(at + AROUND + 1).min(rows.len())];
-        let kept = rows.len() <= MOST_ROWS || near.iter().any(|row| row.shape.is_some());
+        let mut near = at.saturating_sub(AROUND)..(at + AROUND + 1).min(rows.len());
+        let kept = rows.len() <= MOST_ROWS || near.any(|at| rows.at(at).shape.is_some());
         if !kept || lines.len() >= MOST_ROWS {
             folded += 1;
             continue;
@@ -66,7 +66,8 @@ pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
     fold(&mut lines, &mut folded);
     let last = rows.iter().filter_map(|row| row.replayed).max().map_or(0, |last| last + 1);
     // After an early return or a failed await there is nothing that belongs beyond.
-    let ends = rows.last().is_some_and(|row| matches!(row.shape, Some(Shape::ReturnedEarly | Shape::Awaited)));
+    let ends =
+        rows.iter().next_back().is_some_and(|row| matches!(row.shape, Some(Shape::ReturnedEarly | Shape::Awaited)));
     let beyond = if ends { 0 } else { alignment.replayed.len().saturating_sub(last) };
     lines.extend((last..last + beyond.min(BEYOND)).map(|at| TimelineRow {
         recorded: None,
@@ -84,7 +85,7 @@ fn fold(lines: &mut Vec<TimelineRow>, folded: &mut usize) {
 }
 
 fn line(alignment: &Alignment<'_>, at: usize) -> TimelineRow {
-    let row = &alignment.rows[at];
+    let row = alignment.rows.at(at);
     let mark = match row.shape {
         None => Mark::Agrees,
         Some(Shape::Changed) => Mark::Changed,

@@ -107,7 +107,7 @@ impl Readable {
                 Entry::Raw(EntryKind::Command(kind), raw) => {
                     let command = protocol::decode(kind, &raw)
                         .map_err(|error| ReadableError::Entry { entry: at, reason: error.to_string() })?;
-                    steps.push(Step::Command(command));
+                    steps.push(Step::Command(command.into_owned()));
                 }
                 Entry::Raw(EntryKind::Notification(_), _) => {}
             }
@@ -136,7 +136,7 @@ impl Readable {
 }
 
 enum Entry {
-    Command(Command),
+    Command(Command<'static>),
     /// A whole message, perhaps one that can not be decoded.
     Raw(EntryKind, Vec<u8>),
     Await(Await),
@@ -182,7 +182,7 @@ fn parse_object(object: &Map<String, Value>, complete: bool) -> Result<Entry, St
 /// Keys of an entry that are no fields of its message.
 const NOT_FIELDS: [&str; 3] = ["command", "index", "comment"];
 
-fn parse_command(kind: CommandKind, object: &Map<String, Value>, complete: bool) -> Result<Command, String> {
+fn parse_command(kind: CommandKind, object: &Map<String, Value>, complete: bool) -> Result<Command<'static>, String> {
     let table = fields(kind);
     let mut present: Vec<(&'static Field, FieldValue)> = Vec::new();
     for (key, value) in object.iter().filter(|(key, _)| !NOT_FIELDS.contains(&key.as_str())) {
@@ -218,14 +218,14 @@ fn split_notation(key: &str) -> (&str, Notation) {
     }
 }
 
-fn parse_value(field: &Field, value: &Value, notation: Notation) -> Option<FieldValue> {
+fn parse_value(field: &Field, value: &Value, notation: Notation) -> Option<FieldValue<'static>> {
     Some(match field.kind {
-        FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(value.as_str()?.to_owned()),
+        FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(value.as_str()?.to_owned().into()),
         FieldKind::Key => FieldValue::Bytes(match notation {
-            Notation::Base64 => STANDARD.decode(value.as_str()?).ok()?,
-            _ => value.as_str()?.as_bytes().to_vec(),
+            Notation::Base64 => STANDARD.decode(value.as_str()?).ok()?.into(),
+            _ => value.as_str()?.as_bytes().to_vec().into(),
         }),
-        FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(payload(value, notation)?),
+        FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(payload(value, notation)?.into()),
         FieldKind::Void => FieldValue::Void,
         // Times are 64 bits wide, everything else 32.
         FieldKind::Number | FieldKind::OptionalNumber => {
@@ -320,7 +320,7 @@ fn parse_notification(kind: NotificationKind, object: &Map<String, Value>) -> Re
 }
 
 /// A command as a readable entry.
-pub fn command_object(command: &Command) -> Map<String, Value> {
+pub fn command_object(command: &Command<'_>) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("command".to_owned(), command.kind.name().into());
     for (field, value) in &command.fields {

@@ -74,7 +74,7 @@ fn judge(case: &Case, seen: &RefCell<BTreeMap<String, usize>>) -> Result<(), Str
     let mut commands = case::commands_of(&case.replayed).into_iter().map(|(kind, raw)| {
         let command = protocol::decode(kind, &raw).expect("written by the machine");
         assert_eq!(protocol::encode(&command), raw, "{command:?}");
-        rehearsal::journal::Step::Command(command)
+        rehearsal::journal::Step::Command(command.into_owned())
     });
     let mut trace = Trace { steps: commands.by_ref().take(1).collect(), ending: case.ending };
     for (step, waited) in case.steps.iter().zip(&machine.awaits) {

@@ -118,10 +118,10 @@ impl Sides {
     }
 }
 
-fn any_value(field: &'static Field, choices: &mut Choices<'_>) -> FieldValue {
+fn any_value(field: &'static Field, choices: &mut Choices<'_>) -> FieldValue<'static> {
     match field.kind {
-        FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(choices.text(&["changed", "", "cart", "once"])),
-        FieldKind::Key | FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(choices.payload().to_vec()),
+        FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(choices.text(&["changed", "", "cart", "once"]).into()),
+        FieldKind::Key | FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(choices.payload().to_vec().into()),
         FieldKind::Void => FieldValue::Void,
         FieldKind::Number | FieldKind::OptionalNumber => FieldValue::Number(match field.compared {
             Compared::Timing => choices.pick(&[0, 1, u64::MAX]),

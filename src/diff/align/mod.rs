@@ -6,6 +6,7 @@
 //! side by side was replaced; the rest was removed or added.
 
 mod pairing;
+mod rows;
 mod token;
 
 use std::collections::BTreeMap;
@@ -16,42 +17,21 @@ use crate::journal::command::time_tag;
 use crate::journal::{Ending, Entries, Trace};
 use pairing::Aligner;
 
+pub use rows::{Row, Rows, Shape};
+
 /// Both sides' commands with what pairs with what.
 #[derive(Debug)]
 pub struct Alignment<'a> {
     pub recorded: Commands<'a>,
     pub replayed: Commands<'a>,
     /// Top to bottom, up to the frontier.
-    pub rows: Vec<Row>,
+    pub rows: Rows,
+    /// Those of them where the two sides do not agree.
+    pub differing: Vec<usize>,
     /// The await at which replay stops, if it stops at one.
     pub added_await: Option<AddedAwait>,
     /// By row that moved: the recorded command before which the candidate issues it.
     pub moved_before: BTreeMap<usize, usize>,
-}
-
-/// One line of the alignment: indexes into `recorded` and `replayed`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub recorded: Option<usize>,
-    pub replayed: Option<usize>,
-    /// `None` where the two agree.
-    pub shape: Option<Shape>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The same kind of command, with other fields.
-    Changed,
-    /// Another kind of command.
-    Replaced,
-    Added,
-    Removed,
-    /// The same command, elsewhere.
-    Moved,
-    /// The candidate returned where more is recorded.
-    ReturnedEarly,
-    /// The candidate waits here for something that has no recorded result.
-    Awaited,
 }
 
 /// A place where the two sides differ, unjudged.
@@ -80,14 +60,13 @@ pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> 
     let mut added_await = None;
     if let Stop::Await(added) = stop {
         // Everything before it is paired, one row a command.
-        rows.insert(added.before.min(rows.len()), Row { recorded: None, replayed: None, shape: Some(Shape::Awaited) });
+        rows = rows.with_await(added.before);
         added_await = Some(added.clone());
     }
+    let differing = rows.differing();
     let mut alignment =
-        Alignment { recorded: mine, replayed: theirs, rows, added_await, moved_before: BTreeMap::new() };
-    if alignment.rows.iter().any(|row| row.shape == Some(Shape::Moved)) {
-        alignment.moved_before = alignment.moves();
-    }
+        Alignment { recorded: mine, replayed: theirs, rows, differing, added_await, moved_before: BTreeMap::new() };
+    alignment.moved_before = alignment.moves();
     Ok(alignment)
 }
 
@@ -111,31 +90,25 @@ impl<'a> Replayed<'a> {
 impl Alignment<'_> {
     /// Whether a pair that replays as one may differ in what is worth a note: in times, or by fields left out.
     pub fn may_be_noted(&self, recorded: usize, replayed: usize) -> bool {
-        match (self.recorded.message(recorded), self.replayed.message(replayed)) {
-            (Some((kind, mine)), Some((_, theirs))) => time_tag(kind).is_some() && mine != theirs,
-            _ => true,
-        }
+        let as_they_came = self.recorded.entry_index(recorded).and(self.replayed.entry_index(replayed)).is_some();
+        !as_they_came
+            || (time_tag(self.recorded.kind(recorded)).is_some()
+                && !self.recorded.same_bytes(recorded, &self.replayed, replayed))
     }
 
     /// How many commands with a time there are from a row on.
     pub fn timed_from(&self, row: usize) -> usize {
-        let recorded = self.rows[row..].iter().filter_map(|row| row.recorded);
+        let recorded = self.rows.iter().skip(row).filter_map(|row| row.recorded);
         recorded.filter(|at| time_tag(self.recorded.kind(*at)).is_some()).count()
     }
 
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
         // Only what has no place of its own is placed by its neighbours.
-        let in_place = |row: &Row| match row.shape {
-            Some(Shape::Awaited) => false,
-            Some(_) => row.recorded.is_some(),
-            None => true,
-        };
-        let places = if self.rows.iter().all(in_place) { Vec::new() } else { self.places() };
-        let mut divergences: Vec<Divergence> = self
-            .rows
-            .iter()
-            .enumerate()
+        let differing = || self.differing.iter().map(|at| (*at, self.rows.at(*at)));
+        let in_place = |(_, row): (usize, Row)| row.recorded.is_some() && row.shape != Some(Shape::Awaited);
+        let places = if differing().all(in_place) { Vec::new() } else { self.places() };
+        let mut divergences: Vec<Divergence> = differing()
             .filter_map(|(at, row)| {
                 let shape = row.shape?;
                 let command_index = match (shape, row.recorded) {
@@ -169,13 +142,18 @@ impl Alignment<'_> {
     /// A moved command stands before the first recorded one that is replayed after it.
     fn moves(&self) -> BTreeMap<usize, usize> {
         let has_moved = |row: &Row| row.shape == Some(Shape::Moved);
-        let stays = |(row, place): (&Row, usize)| row.replayed.filter(|_| !has_moved(row)).map(|at| (at, place));
+        let moved: Vec<(usize, Row)> =
+            self.differing.iter().map(|at| (*at, self.rows.at(*at))).filter(|(_, row)| has_moved(row)).collect();
+        if moved.is_empty() {
+            return BTreeMap::new();
+        }
+        let stays = |(row, place): (Row, usize)| row.replayed.filter(|_| !has_moved(&row)).map(|at| (at, place));
         let staying: Vec<(usize, usize)> = self.rows.iter().zip(self.places()).filter_map(stays).collect();
         let before = |moved: &Row| {
             let next = staying.partition_point(|(replayed, _)| Some(*replayed) < moved.replayed);
             staying.get(next).map_or(self.recorded.len(), |(_, place)| *place)
         };
-        self.rows.iter().enumerate().filter(|(_, row)| has_moved(row)).map(|(at, row)| (at, before(row))).collect()
+        moved.into_iter().map(|(at, row)| (at, before(&row))).collect()
     }
 }
 

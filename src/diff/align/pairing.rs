@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::token::{FieldMask, identity, same_kind, tokens};
-use super::{Row, Shape};
+use super::{Row, Rows, Shape};
 use crate::diff::commands::Commands;
 use crate::diff::lockstep::{Side, Undecodable};
 use crate::journal::command::{Command, Compared};
 use crate::journal::{CommandKind, Ending};
 use crate::protocol::{Comparison, compare};
 
-pub(super) struct Aligner<'a> {
-    recorded: &'a Commands<'a>,
-    replayed: &'a Commands<'a>,
+pub(super) struct Aligner<'c, 'a> {
+    recorded: &'c Commands<'a>,
+    replayed: &'c Commands<'a>,
     prefix: usize,
     /// How many commands at the end are the same on both sides.
     suffix: usize,
@@ -26,11 +26,11 @@ pub(super) struct Aligner<'a> {
     taken: Vec<bool>,
 }
 
-impl<'a> Aligner<'a> {
+impl<'c, 'a> Aligner<'c, 'a> {
     /// Commands between what is the same in front and at the end have to be understood.
     pub fn new(
-        recorded: &'a Commands<'a>,
-        replayed: &'a Commands<'a>,
+        recorded: &'c Commands<'a>,
+        replayed: &'c Commands<'a>,
         prefix: usize,
         diverges: bool,
         ending: Ending,
@@ -74,25 +74,17 @@ impl<'a> Aligner<'a> {
         same || one_changed
     }
 
-    fn straight_rows(&self) -> Vec<Row> {
-        let row = |at| Row { recorded: Some(at), replayed: Some(at), shape: None };
-        let mut rows: Vec<Row> = (0..self.recorded.len()).map(row).collect();
-        if let Some(changed) = rows.get_mut(self.prefix) {
-            changed.shape = Some(Shape::Changed);
-        }
-        rows
-    }
-
-    pub fn rows(mut self) -> Vec<Row> {
+    pub fn rows(mut self) -> Rows {
         if self.is_straight() {
-            return self.straight_rows();
+            let len = self.recorded.len();
+            return Rows::straight(len, (self.prefix < len).then_some(self.prefix));
         }
         self.pair_same();
         self.pair_moved();
         self.pair_within_gaps(identity, |_| usize::MAX);
         self.pair_within_gaps(same_kind, Gap::reach);
         self.pair_replaced();
-        self.lay_out()
+        Rows::listed(self.lay_out())
     }
 
     /// Commands that replay would take for each other, but for their completion ids.
@@ -141,7 +133,7 @@ impl<'a> Aligner<'a> {
     }
 
     /// Pairs what is left between two pairs, where `token` agrees; of the recorded ones, as many as `reach` says.
-    fn pair_within_gaps(&mut self, token: impl Fn(&Command) -> Option<u128>, reach: impl Fn(&Gap) -> usize) {
+    fn pair_within_gaps(&mut self, token: impl Fn(&Command<'_>) -> Option<u128>, reach: impl Fn(&Gap) -> usize) {
         for mut gap in self.gaps() {
             gap.recorded.truncate(reach(&gap));
             // Commands without a token pair with nothing: they get one of their own.

@@ -58,10 +58,11 @@ fn hash_value(value: &FieldValue, loosely: bool, hasher: &mut SipHasher13) {
     match value {
         FieldValue::Text(text) => text.hash(hasher),
         // Hand-written JSON stands for any notation of it.
-        FieldValue::Bytes(bytes) => match serde_json::from_slice::<serde_json::Value>(bytes) {
-            Ok(json) if loosely => hash_json(&json, hasher),
-            _ => bytes.hash(hasher),
+        FieldValue::Bytes(bytes) if loosely => match serde_json::from_slice::<serde_json::Value>(bytes) {
+            Ok(json) => hash_json(&json, hasher),
+            Err(_) => bytes.hash(hasher),
         },
+        FieldValue::Bytes(bytes) => bytes.hash(hasher),
         FieldValue::Number(number) => number.hash(hasher),
         FieldValue::Void => {}
         FieldValue::Failure(failure) => {

@@ -56,7 +56,8 @@ impl Context {
         let to = (divergence.row + neighbours + 1).min(alignment.rows.len());
         let mut context =
             Self { rows: Vec::with_capacity(to - from), bytes: Vec::with_capacity((to - from) * MESSAGE) };
-        for (at, row) in (from..to).zip(&alignment.rows[from..to]) {
+        for at in from..to {
+            let row = alignment.rows.at(at);
             let replayed = match (row.recorded, row.replayed) {
                 _ if row.shape == Some(Shape::Awaited) => context.put_text(&describe_await(alignment)),
                 _ if row.shape == Some(Shape::Moved) => context.put_text(&describe_move(alignment, at)),

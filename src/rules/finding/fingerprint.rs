@@ -8,10 +8,7 @@ use super::Change;
 use crate::journal::Command;
 use crate::rules::{Place, Rule};
 
-pub(super) struct Fingerprint {
-    hashed: Gathered,
-    text: String,
-}
+pub(super) struct Fingerprint(Gathered);
 
 /// What is hashed, to be hashed in one go.
 #[derive(Default)]
@@ -20,6 +17,10 @@ struct Gathered(Vec<u8>);
 impl Hasher for Gathered {
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.0.push(byte);
     }
 
     fn finish(&self) -> u64 {
@@ -31,44 +32,44 @@ impl Fingerprint {
     pub fn of(rule: &Rule, service: &str, handler: &str) -> Self {
         let mut hashed = Gathered(Vec::with_capacity(128));
         (rule.id, service, handler).hash(&mut hashed);
-        Self { hashed, text: String::with_capacity(64) }
+        Self(hashed)
     }
 
     pub fn steps(&mut self, place: &Place<'_>) {
         for command in [place.recorded, place.replayed] {
-            self.text.clear();
+            command.map(|command| command.kind.modulo_eager().name()).hash(&mut self.0);
             if let Some(command) = command {
-                fold_step_name(command, &mut self.text);
+                fold_step_name(command, &mut self.0.0);
+                self.end_of_text();
             }
-            command.map(|command| (command.kind.modulo_eager().name(), self.text.as_str())).hash(&mut self.hashed);
         }
     }
 
     pub fn paths(&mut self, changes: &[Change]) {
         for change in changes {
-            self.text.clear();
-            fold_indexes(&change.path, &mut self.text);
-            self.text.hash(&mut self.hashed);
+            fold_indexes(&change.path, &mut self.0.0);
+            self.end_of_text();
         }
     }
 
+    /// What a text ends with when it is hashed.
+    fn end_of_text(&mut self) {
+        self.0.write_u8(0xff);
+    }
+
     pub fn text(&self) -> String {
-        let hash = self.hashed.finish();
-        let mut text = String::with_capacity(12);
-        for at in (0..12).rev() {
-            text.push(char::from(b"0123456789abcdef"[(hash >> (4 * at) & 15) as usize]));
-        }
-        text
+        let hash = self.0.finish();
+        hex_simd::encode_to_string(&hash.to_be_bytes()[2..], hex_simd::AsciiCase::Lower)
     }
 }
 
 /// What a step goes by, all of it, without what tells an instance.
-fn fold_step_name(command: &Command, folded: &mut String) {
+fn fold_step_name(command: &Command<'_>, folded: &mut Vec<u8>) {
     let mut before = false;
     for name in ["name", "key", "service_name", "handler_name", "signal_name"] {
         if let Some(text) = command.text(name) {
             if std::mem::replace(&mut before, true) {
-                folded.push('\0');
+                folded.push(0);
             }
             fold_volatile(text, folded);
         }
@@ -76,30 +77,33 @@ fn fold_step_name(command: &Command, folded: &mut String) {
 }
 
 /// Runs of digits, and of hexadecimal that holds one, tell an instance, not a kind: they become `#`.
-fn fold_volatile(text: &str, folded: &mut String) {
-    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-        let (word, end) = match word.char_indices().next_back() {
-            Some((at, c)) if !c.is_ascii_alphanumeric() => word.split_at(at),
-            _ => (word, ""),
+fn fold_volatile(text: &str, folded: &mut Vec<u8>) {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return folded.extend_from_slice(text.as_bytes());
+    }
+    for word in text.as_bytes().split_inclusive(|byte| !byte.is_ascii_alphanumeric()) {
+        let (word, end) = match word.split_last() {
+            Some((last, word)) if !last.is_ascii_alphanumeric() => (word, Some(*last)),
+            _ => (word, None),
         };
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
         let volatile = !word.is_empty() && (digits == word.len() || (digits > 0 && word.len() >= 8));
-        folded.push_str(if volatile { "#" } else { word });
-        folded.push_str(end);
+        folded.extend_from_slice(if volatile { b"#" } else { word });
+        folded.extend(end);
     }
 }
 
 /// `items[3].n` and `items[4].n` are the same place.
-fn fold_indexes(path: &str, folded: &mut String) {
+fn fold_indexes(path: &str, folded: &mut Vec<u8>) {
     let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
+    for byte in path.bytes() {
+        match byte {
+            b'[' => inside = true,
+            b']' => inside = false,
             digit if inside && digit.is_ascii_digit() => continue,
             _ => {}
         }
-        folded.push(c);
+        folded.push(byte);
     }
 }
 
@@ -109,10 +113,10 @@ mod tests {
 
     #[test]
     fn instances_fold_into_kinds() {
-        let fold = |fold: fn(&str, &mut String), text: &str| {
-            let mut folded = String::new();
+        let fold = |fold: fn(&str, &mut Vec<u8>), text: &str| {
+            let mut folded = Vec::new();
             fold(text, &mut folded);
-            folded
+            String::from_utf8(folded).unwrap()
         };
         assert_eq!(fold(fold_volatile, "cart-12345"), "cart-#");
         assert_eq!(fold(fold_volatile, "item 7 of 9f86d081884c"), "item # of #");

@@ -6,7 +6,7 @@ use super::fingerprint::Fingerprint;
 use super::hints::hints;
 use super::shown::{CommandShown, Redaction, show};
 use super::{Cause, Change, Finding};
-use crate::diff::{Alignment, Divergence, Row, Shape};
+use crate::diff::{Alignment, Divergence, Shape};
 use crate::journal::{Command, Compared};
 use crate::rules::{Level, Place, Rule, judge, notes};
 
@@ -22,15 +22,14 @@ pub struct Findings<'a> {
 impl Findings<'_> {
     /// Errors in the order in which replay would meet them, then notes.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
-        let agreeing = Agreeing::of(alignment);
-        let divergences = if agreeing.differing.is_empty() { Vec::new() } else { alignment.divergences() };
-        let mut findings: Vec<Finding> = divergences
+        let mut findings: Vec<Finding> = alignment
+            .divergences()
             .iter()
             .map(|divergence| {
                 let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
                 let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
                 let place = place(divergence.shape, recorded, replayed);
-                self.finding(judge(&place), &place, alignment, &agreeing, divergence)
+                self.finding(judge(&place), &place, alignment, divergence)
             })
             .collect();
         for (row, line) in alignment.rows.iter().enumerate() {
@@ -47,7 +46,7 @@ impl Findings<'_> {
                 Divergence { shape, command_index, recorded: Some(recorded), replayed: Some(replayed), row };
             let (recorded, replayed) = (alignment.recorded.read(recorded), alignment.replayed.read(replayed));
             let place = place(shape, Some(&recorded), Some(&replayed));
-            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &agreeing, &divergence)));
+            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &divergence)));
         }
         findings
     }
@@ -57,7 +56,6 @@ impl Findings<'_> {
         rule: &'static Rule,
         place: &Place<'_>,
         alignment: &Alignment<'_>,
-        agreeing: &Agreeing,
         divergence: &Divergence,
     ) -> Finding {
         let mut found = Changes::default();
@@ -92,7 +90,7 @@ impl Findings<'_> {
             changes,
             hints,
             fingerprint: fingerprint.text(),
-            agree_after: agreeing.from(divergence.row + neighbours + 1),
+            agree_after: agreeing_from(alignment, divergence.row + neighbours + 1),
             excuse: None,
             context: Context::of(alignment, divergence, neighbours),
         }
@@ -138,20 +136,7 @@ fn by_id_alone(place: &Place<'_>) -> bool {
 }
 
 /// How many rows agree from one on to the end.
-struct Agreeing {
-    rows: usize,
-    /// The rows that do not, from top to bottom.
-    differing: Vec<usize>,
-}
-
-impl Agreeing {
-    fn of(alignment: &Alignment<'_>) -> Self {
-        let differs = |(at, row): (usize, &Row)| row.shape.is_some().then_some(at);
-        Self { rows: alignment.rows.len(), differing: alignment.rows.iter().enumerate().filter_map(differs).collect() }
-    }
-
-    fn from(&self, row: usize) -> usize {
-        let differing = self.differing.len() - self.differing.partition_point(|at| *at < row);
-        self.rows.saturating_sub(row) - differing
-    }
+fn agreeing_from(alignment: &Alignment<'_>, row: usize) -> usize {
+    let differing = alignment.differing.len() - alignment.differing.partition_point(|at| *at < row);
+    alignment.rows.len().saturating_sub(row) - differing
 }

@@ -74,7 +74,7 @@ fn object(command: &Command, redaction: Redaction) -> Map<String, Value> {
                     && (redaction == Redaction::Hidden || bytes.len() > LONGEST_PAYLOAD) =>
             {
                 sizes.push((field.name, bytes));
-                FieldValue::Bytes(Vec::new())
+                FieldValue::Bytes(Cow::default())
             }
             value => value.clone(),
         };
