@@ -70,3 +70,25 @@ fn a_mismatch_behind_what_can_not_be_decoded_has_its_verdict() {
     let expected = ["input", "set state \"\"", "set state \"k\"", "set state \"\""];
     assert_eq!(steps, expected.map(|text| Some(text.to_owned())));
 }
+
+/// A note that is unlike all before it is listed, however many there are; the rest are counted.
+#[test]
+fn of_a_long_journal_no_note_is_lost() {
+    let (mut recorded, mut replayed) = (EntryBuffer::default(), EntryBuffer::default());
+    for (time, side) in [(1, &mut recorded), (2, &mut replayed)] {
+        side.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for at in 0..3000_u32 {
+            let name = if at == 2500 { b'x' } else { b'a' + (at % 2) as u8 };
+            side.push(EntryKind::Command(CommandKind::Sleep), &[0x08, time, 0x62, 0x01, name]);
+        }
+    }
+    let replays = [Replayed::Entries(replayed.view())];
+    let judgement = check_journal(recorded.view(), &replays, &InvocationInfo::default(), Redaction::Shown);
+    assert_eq!(judgement.verdict, Verdict::Compatible);
+    let notes = &judgement.findings;
+    let places: Vec<usize> = notes.iter().map(|note| note.command_index).collect();
+    assert_eq!(places, (1..=1000).chain([2501]).collect::<Vec<_>>());
+    let more: Vec<usize> = notes.iter().map(|note| note.more).filter(|more| *more > 0).collect();
+    assert_eq!(more, [999, 1000], "at the first of each name");
+    assert_eq!([notes[0].more, notes[1].more], [999, 1000]);
+}

@@ -128,8 +128,8 @@ impl Policy {
             let fitting = self.scopes.iter().filter(|scope| scope.fits(target, finding)).map(|scope| &scope.ignored);
             std::iter::once(&self.ignored).chain(fitting).any(|ignored| ignored.covers(change))
         };
-        // What was cut off a long list may be no place that is ignored.
-        let complete = !finding.changes.is_empty() && finding.changes.len() < MOST_CHANGES;
+        // What was cut off a long list, or is counted here, may be no place that is ignored.
+        let complete = !finding.changes.is_empty() && finding.changes.len() < MOST_CHANGES && finding.more == 0;
         (complete && finding.changes.iter().all(ignores)).then_some(Excuse::IgnoredPlaces)
     }
 }

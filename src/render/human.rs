@@ -175,7 +175,7 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         .iter()
         .filter_map(|row| row.recorded.as_deref())
         .map(|text| escaped(text).width() + 3)
-        .chain(finding.changes.iter().map(|change| shown(&change.path, change.recorded.as_ref()).width() + 5))
+        .chain(finding.changes.iter().take(CHANGES).map(|change| sides(change).0.width() + 5))
         .max()
         .unwrap_or(0)
         .clamp(24, WIDTH);
@@ -205,8 +205,8 @@ fn write_row(row: &ContextRow, width: usize, out: &mut dyn Write) -> io::Result<
 
 fn write_changes(finding: &Finding, width: usize, out: &mut dyn Write) -> io::Result<()> {
     for change in finding.changes.iter().take(CHANGES) {
-        let recorded = pad(&cut(&shown(&change.path, change.recorded.as_ref()), width - 3), width);
-        let replayed = cut(&shown(&change.path, change.replayed.as_ref()), WIDTH);
+        let (recorded, replayed) = sides(change);
+        let (recorded, replayed) = (pad(&cut(&recorded, width - 3), width), cut(&replayed, WIDTH));
         writeln!(out, "          {YELLOW}{recorded}{replayed}{YELLOW:#}")?;
         for line in change.lines.iter().flat_map(|lines| lines.lines()).take(20) {
             writeln!(out, "            {}", cut(&escaped(line), 2 * WIDTH))?;
@@ -218,13 +218,12 @@ fn write_changes(finding: &Finding, width: usize, out: &mut dyn Write) -> io::Re
     Ok(())
 }
 
-/// A differing place with its value on one side.
-fn shown(path: &str, value: Option<&Value>) -> String {
-    match value {
-        None => format!("{}: (absent)", escaped(path)),
-        Some(Value::String(text)) => format!("{}: {}", escaped(path), escaped(&Value::from(text.as_str()).to_string())),
-        Some(value) => format!("{}: {}", escaped(path), escaped(&value.to_string())),
-    }
+/// A differing place with its value on both sides.
+fn sides(change: &Change) -> (String, String) {
+    let path = escaped(&change.path);
+    let room = WIDTH.saturating_sub(path.width() + 5);
+    let (recorded, replayed) = words::values(change, room);
+    (format!("{path}: {recorded}"), format!("{path}: {replayed}"))
 }
 
 fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {

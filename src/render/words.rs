@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{brief, escaped, human};
 use crate::journal::InvocationInfo;
 use crate::report::{HandlerName, Invocation};
-use crate::rules::{Cause, Excuse, Finding, Rule};
+use crate::rules::{Cause, Change, Excuse, Finding, Rule};
 
 /// Values are cut to this many characters where they share a line.
 const LONGEST_VALUE: usize = 60;
@@ -29,12 +29,9 @@ pub fn one_line(finding: &Finding) -> String {
     };
     let mut line = format!("command {at}: {what}");
     if let Some(change) = finding.changes.first() {
-        let value = |value: &Option<serde_json::Value>| match value {
-            None => "(absent)".to_owned(),
-            Some(value) => cut(&escaped(&value.to_string()), LONGEST_VALUE),
-        };
+        let (recorded, replayed) = values(change, LONGEST_VALUE);
         let path = cut(&escaped(&change.path), LONGEST_STEP);
-        line.push_str(&format!(", {path} {} → {}", value(&change.recorded), value(&change.replayed)));
+        line.push_str(&format!(", {path} {} → {}", cut(&recorded, LONGEST_VALUE), cut(&replayed, LONGEST_VALUE)));
     }
     match finding.changes.len() {
         0 | 1 => {}
@@ -42,6 +39,23 @@ pub fn one_line(finding: &Finding) -> String {
         places => line.push_str(&format!(" and {} more places", places - 1)),
     }
     line
+}
+
+/// The values of a differing place as JSON. Where both begin alike for longer than there is room to show, they begin
+/// shortly before what differs.
+pub fn values(change: &Change, room: usize) -> (String, String) {
+    const BEFORE: usize = 8;
+    let text = |value: &Option<serde_json::Value>| match value {
+        None => "(absent)".to_owned(),
+        Some(value) => escaped(&value.to_string()).into_owned(),
+    };
+    let (recorded, replayed) = (text(&change.recorded), text(&change.replayed));
+    let alike = recorded.chars().zip(replayed.chars()).take_while(|(mine, theirs)| mine == theirs).count();
+    if alike + BEFORE < room || recorded == replayed {
+        return (recorded, replayed);
+    }
+    let from = |text: &str| format!("…{}", text.chars().skip(alike.saturating_sub(BEFORE)).collect::<String>());
+    (from(&recorded), from(&replayed))
 }
 
 /// What `human` says of an invocation's findings, without colour.
@@ -121,4 +135,24 @@ pub fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     bytes.write_fmt(arguments).expect("a Vec takes everything");
     text.push_str(&String::from_utf8_lossy(&bytes));
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_begin_alike_are_shown_from_where_they_differ() {
+        let values = |recorded: &str, replayed: &str| {
+            let [recorded, replayed] = [recorded, replayed].map(|text| Some(text.into()));
+            values(&Change { path: "value".to_owned(), recorded, replayed, lines: None }, 30)
+        };
+        let long = "é".repeat(40);
+        let shown = values(&format!("{long} one"), &format!("{long} two"));
+        assert_eq!(shown, ("…ééééééé one\"".to_owned(), "…ééééééé two\"".to_owned()));
+        // One goes on where the other ends; what differs early is shown from its beginning, whatever follows.
+        assert_eq!(values(&long, &format!("{long}!")).0, "…éééééééé\"");
+        assert_eq!(values(&format!("a{long}"), &format!("b{long}")).0, format!("\"a{long}\""));
+        assert_eq!(values("a", "b"), ("\"a\"".to_owned(), "\"b\"".to_owned()));
+    }
 }

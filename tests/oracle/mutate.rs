@@ -120,7 +120,9 @@ impl Sides {
 
 fn any_value(field: &'static Field, choices: &mut Choices<'_>) -> FieldValue<'static> {
     match field.kind {
-        FieldKind::Text | FieldKind::OptionalText => FieldValue::Text(choices.text(&["changed", "", "cart", "once"]).into()),
+        FieldKind::Text | FieldKind::OptionalText => {
+            FieldValue::Text(choices.text(&["changed", "", "cart", "once"]).into())
+        }
         FieldKind::Key | FieldKind::Payload | FieldKind::Value => FieldValue::Bytes(choices.payload().to_vec().into()),
         FieldKind::Void => FieldValue::Void,
         FieldKind::Number | FieldKind::OptionalNumber => FieldValue::Number(match field.compared {

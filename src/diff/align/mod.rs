@@ -96,12 +96,6 @@ impl Alignment<'_> {
                 && !self.recorded.same_bytes(recorded, &self.replayed, replayed))
     }
 
-    /// How many commands with a time there are from a row on.
-    pub fn timed_from(&self, row: usize) -> usize {
-        let recorded = self.rows.iter().skip(row).filter_map(|row| row.recorded);
-        recorded.filter(|at| time_tag(self.recorded.kind(*at)).is_some()).count()
-    }
-
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
         // Only what has no place of its own is placed by its neighbours.

@@ -1,5 +1,7 @@
 //! From an alignment to findings: each divergence judged by one rule.
 
+use std::collections::HashMap;
+
 use super::changes::{Changes, changes_of};
 use super::context::{Context, NEIGHBOURS};
 use super::fingerprint::Fingerprint;
@@ -9,6 +11,10 @@ use super::{Cause, Change, Finding};
 use crate::diff::{Alignment, Divergence, Shape};
 use crate::journal::{Command, Compared};
 use crate::rules::{Level, Place, Rule, judge, notes};
+
+/// So many notes of a journal are listed, and behind them those that are unlike all before: nobody reads more, and a
+/// journal may have millions.
+const LISTED_NOTES: usize = 1000;
 
 /// What makes findings out of alignments.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +26,8 @@ pub struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// Errors in the order in which replay would meet them, then notes.
+    /// Errors in the order in which replay would meet them, then notes: in a long journal, those that are like others
+    /// are counted there.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let mut findings: Vec<Finding> = alignment
             .divergences()
@@ -32,21 +39,37 @@ impl Findings<'_> {
                 self.finding(judge(&place), &place, alignment, divergence)
             })
             .collect();
+        let errors = findings.len();
+        // By fingerprint, once there are many.
+        let mut listed: HashMap<String, usize> = HashMap::new();
         for (row, line) in alignment.rows.iter().enumerate() {
             let (None, Some(recorded), Some(replayed)) = (line.shape, line.recorded, line.replayed) else { continue };
             if !alignment.may_be_noted(recorded, replayed) {
                 continue;
-            }
-            if findings.len() == findings.capacity() {
-                // In long journals they are many, and fresh memory is dear.
-                findings.reserve_exact(alignment.timed_from(row));
             }
             let (shape, command_index) = (Shape::Changed, recorded);
             let divergence =
                 Divergence { shape, command_index, recorded: Some(recorded), replayed: Some(replayed), row };
             let (recorded, replayed) = (alignment.recorded.read(recorded), alignment.replayed.read(replayed));
             let place = place(shape, Some(&recorded), Some(&replayed));
-            findings.extend(notes(&place).map(|rule| self.finding(rule, &place, alignment, &divergence)));
+            for rule in notes(&place) {
+                let note = self.finding(rule, &place, alignment, &divergence);
+                if findings.len() - errors < LISTED_NOTES {
+                    findings.push(note);
+                    continue;
+                }
+                if listed.is_empty() {
+                    let notes = findings.iter().enumerate().skip(errors).rev();
+                    listed.extend(notes.map(|(at, note)| (note.fingerprint.clone(), at)));
+                }
+                match listed.get(&note.fingerprint) {
+                    Some(at) => findings[*at].more += 1,
+                    None => {
+                        listed.insert(note.fingerprint.clone(), findings.len());
+                        findings.push(note);
+                    }
+                }
+            }
         }
         findings
     }
@@ -90,6 +113,7 @@ impl Findings<'_> {
             changes,
             hints,
             fingerprint: fingerprint.text(),
+            more: 0,
             agree_after: agreeing_from(alignment, divergence.row + neighbours + 1),
             excuse: None,
             context: Context::of(alignment, divergence, neighbours),
@@ -116,6 +140,7 @@ impl Findings<'_> {
             changes: vec![change],
             hints: Vec::new(),
             fingerprint: Fingerprint::of(rule, self.service, self.handler).text(),
+            more: 0,
             excuse: None,
             context: Context::default(),
             agree_after: 0,

@@ -49,6 +49,9 @@ pub struct Finding {
     pub hints: Vec<String>,
     /// The same for the same cause, whatever the invocation.
     pub fingerprint: String,
+    /// How many more places of this fingerprint the journal has behind the notes that are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: usize,
     /// Why the policy lets it pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excuse: Option<Box<Excuse>>,
@@ -70,6 +73,11 @@ impl Finding {
     pub fn weighs(&self, at_least: Level) -> bool {
         self.excuse.is_none() && self.level <= at_least
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_zero(more: &usize) -> bool {
+    *more == 0
 }
 
 /// What lets a finding pass although its level would not.

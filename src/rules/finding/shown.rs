@@ -19,7 +19,7 @@ pub enum Redaction {
     Hidden,
 }
 
-/// Longer payloads are shown by their beginning.
+/// Longer payloads are shown by their beginning, and differing values by what is around the first difference.
 pub(super) const LONGEST_PAYLOAD: usize = 4 << 10;
 pub(super) const PREVIEW: usize = 512;
 
@@ -104,27 +104,50 @@ fn object(command: &Command, redaction: Redaction) -> Map<String, Value> {
 /// Makes a change what is shown of it.
 pub(super) fn show(change: &mut Change, redaction: Redaction) {
     let hidden = redaction == Redaction::Hidden && !is_structural(&change.path);
-    for value in [&mut change.recorded, &mut change.replayed].into_iter().flatten() {
-        if hidden {
-            *value = redacted(length(value));
-        } else {
-            shorten(value);
-        }
-    }
     if hidden {
+        for value in [&mut change.recorded, &mut change.replayed].into_iter().flatten() {
+            *value = redacted(length(value));
+        }
         change.lines = None;
+    } else if [&change.recorded, &change.replayed].into_iter().flatten().any(is_long) {
+        shorten(change);
     }
 }
 
-fn shorten(value: &mut Value) {
+fn is_long(value: &Value) -> bool {
     let size = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => return,
+        Value::Null | Value::Bool(_) | Value::Number(_) => return false,
         Value::String(text) => text.len(),
         Value::Array(_) | Value::Object(_) => length(value),
     };
-    if size > LONGEST_PAYLOAD {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        *value = format!("{}… ({} bytes)", &text[..text.floor_char_boundary(PREVIEW)], text.len()).into();
+    size > LONGEST_PAYLOAD
+}
+
+/// Of what is shown around a difference, so much stands before it.
+const BEFORE: usize = 64;
+
+fn shorten(change: &mut Change) {
+    let text = |value: &Option<Value>| {
+        value.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let (recorded, replayed) = (text(&change.recorded), text(&change.replayed));
+    let same = match (&recorded, &replayed) {
+        (Some(recorded), Some(replayed)) => {
+            recorded.bytes().zip(replayed.bytes()).take_while(|(mine, theirs)| mine == theirs).count()
+        }
+        _ => 0,
+    };
+    let from = if same + BEFORE > PREVIEW { same - BEFORE } else { 0 };
+    for (value, text) in [(&mut change.recorded, recorded), (&mut change.replayed, replayed)] {
+        if let (Some(value), Some(text)) = (value, text)
+            && text.len() > LONGEST_PAYLOAD
+        {
+            let from = text.floor_char_boundary(from);
+            let shown = &text[from..text.floor_char_boundary(from + PREVIEW)];
+            let before = if from > 0 { "…" } else { "" };
+            let behind = if from + shown.len() < text.len() { "…" } else { "" };
+            *value = format!("{before}{shown}{behind} ({} bytes)", text.len()).into();
+        }
     }
 }
 
@@ -171,4 +194,27 @@ fn is_structural(path: &str) -> bool {
         "idempotent_request_target",
     ]
     .contains(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_shown_around_their_first_difference() {
+        let shown = |recorded: String, replayed: String| {
+            let [recorded, replayed] = [recorded, replayed].map(|text| Some(text.into()));
+            let mut change = Change { path: "value".to_owned(), recorded, replayed, lines: None };
+            show(&mut change, Redaction::Shown);
+            [change.recorded, change.replayed].map(|value| value.unwrap().as_str().unwrap().to_owned())
+        };
+        let long = "é".repeat(LONGEST_PAYLOAD);
+        let [recorded, replayed] = shown(format!("{long}one"), format!("{long}two"));
+        assert_eq!(recorded, format!("…{}one (8195 bytes)", "é".repeat(BEFORE / 2)));
+        assert!(replayed.ends_with("étwo (8195 bytes)"), "{replayed}");
+        // What differs early, and what is short, is there from its beginning.
+        let [recorded, replayed] = shown(format!("one{long}"), "two".to_owned());
+        assert!(recorded.starts_with("oneé") && recorded.ends_with("é… (8195 bytes)"), "{recorded}");
+        assert_eq!(replayed, "two");
+    }
 }
