@@ -179,7 +179,7 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         .max()
         .unwrap_or(0)
         .clamp(24, WIDTH);
-    writeln!(out, "        {DIM}{}{DIM:#}{DIM}replayed{DIM:#}", pad("recorded", width))?;
+    writeln!(out, "         {DIM}{}{DIM:#}{DIM}replayed{DIM:#}", pad("recorded", width))?;
     for row in &rows {
         write_row(row, width, out)?;
         if row.differs {
@@ -188,7 +188,7 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     }
     if finding.agree_after > 0 {
         let verb = if finding.agree_after == 1 { "agrees" } else { "agree" };
-        writeln!(out, "        {DIM}{} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
+        writeln!(out, "         {DIM}{} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
     }
     Ok(())
 }
@@ -207,13 +207,13 @@ fn write_changes(finding: &Finding, width: usize, out: &mut dyn Write) -> io::Re
     for change in finding.changes.iter().take(CHANGES) {
         let (recorded, replayed) = sides(change);
         let (recorded, replayed) = (pad(&cut(&recorded, width - 3), width), cut(&replayed, WIDTH));
-        writeln!(out, "          {YELLOW}{recorded}{replayed}{YELLOW:#}")?;
+        writeln!(out, "           {YELLOW}{recorded}{replayed}{YELLOW:#}")?;
         for line in change.lines.iter().flat_map(|lines| lines.lines()).take(20) {
-            writeln!(out, "            {}", cut(&escaped(line), 2 * WIDTH))?;
+            writeln!(out, "             {}", cut(&escaped(line), 2 * WIDTH))?;
         }
     }
     if finding.changes.len() > CHANGES {
-        writeln!(out, "          and {} more places", number(finding.changes.len() - CHANGES))?;
+        writeln!(out, "           and {} more places", number(finding.changes.len() - CHANGES))?;
     }
     Ok(())
 }
