@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use simdutf8::basic::from_utf8;
 
 use crate::journal::first_difference;
 
@@ -45,7 +46,7 @@ pub fn json_difference(name: &str, recorded: &[u8], replayed: &[u8], changes: &m
     if recorded.len().max(replayed.len()) > PARSED_BELOW {
         return Difference::NotJson;
     }
-    let (Ok(recorded), Ok(replayed)) = (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) else {
+    let (Ok(recorded), Ok(replayed)) = (from_utf8(recorded), from_utf8(replayed)) else {
         return Difference::NotJson;
     };
     let before = changes.len();

@@ -7,9 +7,15 @@ const BLOCK: usize = 4 << 10;
 /// The place in a block is found in steps of this size, which are compiled in.
 const STEP: usize = 64;
 
+/// Runs up to this size are gone through once, in steps: what comes out of comparing them first is mostly that they differ.
+const SHORT: usize = 1 << 10;
+
 /// The first place at which two runs of the same length differ.
 pub(crate) fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     debug_assert_eq!(a.len(), b.len());
+    if a.len() <= SHORT {
+        return within(a, b);
+    }
     for (at, (mine, theirs)) in a.chunks(BLOCK).zip(b.chunks(BLOCK)).enumerate() {
         if (mine.len() < STEP || mine != theirs)
             && let Some(place) = within(mine, theirs)
