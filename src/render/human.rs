@@ -179,41 +179,43 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         .max()
         .unwrap_or(0)
         .clamp(24, WIDTH);
-    writeln!(out, "         {DIM}{}{DIM:#}{DIM}replayed{DIM:#}", pad("recorded", width))?;
+    let digits = rows.iter().filter_map(|row| row.index).max().map_or(0, |last| last.to_string().len() + 1).max(4);
+    let steps = digits + 5;
+    writeln!(out, "{:steps$}{DIM}{}{DIM:#}{DIM}replayed{DIM:#}", "", pad("recorded", width))?;
     for row in &rows {
-        write_row(row, width, out)?;
+        write_row(row, digits, width, out)?;
         if row.differs {
-            write_changes(finding, width, out)?;
+            write_changes(finding, steps + 2, width, out)?;
         }
     }
     if finding.agree_after > 0 {
         let verb = if finding.agree_after == 1 { "agrees" } else { "agree" };
-        writeln!(out, "         {DIM}{} more {verb}, up to the frontier{DIM:#}", number(finding.agree_after))?;
+        writeln!(out, "{:steps$}{DIM}{} more {verb}, up to the frontier{DIM:#}", "", number(finding.agree_after))?;
     }
     Ok(())
 }
 
-fn write_row(row: &ContextRow, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_row(row: &ContextRow, digits: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let style = if row.differs { RED } else { Style::new() };
     let mark = if row.differs { "≠" } else { " " };
     let index = row.index.map(|index| index.to_string()).unwrap_or_default();
     let side =
         |text: &Option<String>| text.as_deref().map_or_else(|| "—".to_owned(), |text| escaped(text).into_owned());
     let recorded = pad(&cut(&side(&row.recorded), width - 2), width);
-    writeln!(out, "  {style}{mark}{index:>4}  {recorded}{}{style:#}", cut(&side(&row.replayed), WIDTH))
+    writeln!(out, "  {style}{mark}{index:>digits$}  {recorded}{}{style:#}", cut(&side(&row.replayed), WIDTH))
 }
 
-fn write_changes(finding: &Finding, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_changes(finding: &Finding, indent: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     for change in finding.changes.iter().take(CHANGES) {
         let (recorded, replayed) = sides(change);
         let (recorded, replayed) = (pad(&cut(&recorded, width - 3), width), cut(&replayed, WIDTH));
-        writeln!(out, "           {YELLOW}{recorded}{replayed}{YELLOW:#}")?;
+        writeln!(out, "{:indent$}{YELLOW}{recorded}{replayed}{YELLOW:#}", "")?;
         for line in change.lines.iter().flat_map(|lines| lines.lines()).take(20) {
-            writeln!(out, "             {}", cut(&escaped(line), 2 * WIDTH))?;
+            writeln!(out, "{:indent$}  {}", "", cut(&escaped(line), 2 * WIDTH))?;
         }
     }
     if finding.changes.len() > CHANGES {
-        writeln!(out, "           and {} more places", number(finding.changes.len() - CHANGES))?;
+        writeln!(out, "{:indent$}and {} more places", "", number(finding.changes.len() - CHANGES))?;
     }
     Ok(())
 }
