@@ -12,7 +12,7 @@ pub(super) fn lacking(
     manifest: &Manifest,
     subject: &Subject<'_>,
     entries: Entries<'_>,
-    findings: &Findings<'_>,
+    findings: &Findings,
 ) -> Option<Finding> {
     let finding = |rule: &str, path: &str, recorded: String, replayed: Option<String>| {
         rules::find(rule).map(|rule| findings.of_deployment(rule, path, &recorded, replayed.as_deref()))
@@ -53,7 +53,7 @@ pub(super) fn rejected_input(
     manifest: &Manifest,
     subject: &Subject<'_>,
     recorded: Entries<'_>,
-    findings: &Findings<'_>,
+    findings: &Findings,
 ) -> Option<Finding> {
     let handler = manifest.service(&subject.service)?.handler(&subject.handler)?;
     let schema = handler.input.as_ref()?.json_schema.as_ref()?;

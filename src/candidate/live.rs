@@ -233,8 +233,8 @@ impl Live {
         Ok(Subject { journal, service, handler, version, attempt, other_seed })
     }
 
-    fn findings<'s>(&self, subject: &'s Subject<'_>, cause: Cause) -> Findings<'s> {
-        Findings { service: &subject.service, handler: &subject.handler, redaction: self.options.redaction, cause }
+    fn findings(&self, subject: &Subject<'_>, cause: Cause) -> Findings {
+        Findings::of_invocation(&subject.journal.info, self.options.redaction, cause)
     }
 
     async fn replay(&self, subject: &Subject<'_>) -> Result<Judgement, Undecided> {

@@ -1,6 +1,7 @@
 //! One journal's verdict, and the findings that explain it.
 
 use super::Options;
+use super::parts::notes_by_parts;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::gate::Proof;
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
@@ -29,6 +30,12 @@ pub(super) fn judge(
     info: &InvocationInfo,
     options: &Options,
 ) -> Result<Judgement, Undecodable> {
+    let findings = |cause| Findings::of_invocation(info, options.redaction, cause);
+    if let [Replayed::Entries(replayed)] = replays
+        && let Some(notes) = notes_by_parts(recorded, *replayed, || findings(Cause::Unknown))
+    {
+        return Ok(Judgement { findings: notes, ..Judgement::compatible(recorded.command_count()) });
+    }
     let (lockstep, replayed) = match replays {
         [] => {
             let reason = "the candidate has no trace of this invocation";
@@ -62,9 +69,7 @@ pub(super) fn judge(
         if options.timelines && verdict != Verdict::Compatible {
             lines = timeline(&alignment);
         }
-        let cause = cause(recorded, replays, &alignment)?;
-        let (service, handler) = info.service_and_handler().unwrap_or_default();
-        Findings { service: &service, handler: &handler, redaction: options.redaction, cause }.of(&alignment)
+        findings(cause(recorded, replays, &alignment)?).of(&alignment)
     } else {
         Vec::new()
     };

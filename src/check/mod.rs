@@ -5,6 +5,7 @@
 
 mod in_order;
 mod judge;
+mod parts;
 mod selection;
 mod side_by_side;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use super::*;
-use crate::diff::Replayed;
-use crate::journal::{CommandKind, EntryBuffer, EntryKind};
+use crate::diff::{Replayed, Stop, align};
+use crate::journal::{CommandKind, EntryBuffer, EntryKind, NotificationKind};
 use crate::report::Verdict;
+use crate::rules::{Cause, Findings};
 
 /// Input, a state write of `value`, and a sleep until `time`.
 fn journal(value: u8, time: u8, out: &mut EntryBuffer) {
@@ -91,4 +92,45 @@ fn of_a_long_journal_no_note_is_lost() {
     let more: Vec<usize> = notes.iter().map(|note| note.more).filter(|more| *more > 0).collect();
     assert_eq!(more, [999, 1000], "at the first of each name");
     assert_eq!([notes[0].more, notes[1].more], [999, 1000]);
+}
+
+/// A journal of several parts is told of as if it were looked at as a whole.
+#[test]
+fn a_long_journal_is_noted_as_in_one_piece() {
+    let entries = |time: fn(u16) -> u8, last: u8| {
+        let mut entries = EntryBuffer::default();
+        entries.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
+        for at in 0..1500_u16 {
+            let id = at.to_le_bytes()[0] & 0x7f;
+            entries.push(EntryKind::Command(CommandKind::Sleep), &[0x08, time(at), 0x58, id]);
+            if at % 3 != 0 {
+                entries.push(EntryKind::Notification(NotificationKind::Sleep), &[0x08, id, 0x22, 0x00]);
+            }
+        }
+        entries.push(EntryKind::Command(CommandKind::SetState), &[0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, last]);
+        entries
+    };
+    let recorded = entries(|_| 1, 7);
+    let check = |replayed: &EntryBuffer| {
+        let replays = [Replayed::Entries(replayed.view())];
+        check_journal(recorded.view(), &replays, &InvocationInfo::default(), Redaction::Shown)
+    };
+    let replayed = entries(|at| if at % 7 == 0 || at == 1499 { 2 } else { 1 }, 7);
+    let judgement = check(&replayed);
+    assert_eq!((judgement.verdict, judgement.commands), (Verdict::Compatible, 1502));
+    let alignment = align(recorded.view(), Replayed::Entries(replayed.view()), &Stop::Frontier).unwrap();
+    let findings = Findings::of_invocation(&InvocationInfo::default(), Redaction::Shown, Cause::Unknown);
+    let whole = findings.of(&alignment);
+    assert_eq!(whole.len(), 216);
+    assert_eq!(judgement.findings, whole);
+    // Where replay stops in the last part, or lengths differ there, the whole is looked at.
+    let rules = |replayed: &EntryBuffer| {
+        let judgement = check(replayed);
+        (judgement.verdict, judgement.findings[0].rule, judgement.findings[0].command_index, judgement.findings.len())
+    };
+    let later = |at| if at == 1 { 2 } else { 1 };
+    assert_eq!(rules(&entries(later, 8)), (Verdict::Mismatch, "state-value-changed", 1501, 2));
+    let mut longer = entries(later, 7);
+    longer.push(EntryKind::Command(CommandKind::ClearAllState), &[]);
+    assert_eq!(rules(&longer), (Verdict::Compatible, "sleep-duration-changed", 2, 1));
 }

@@ -6,7 +6,9 @@
 mod finding;
 mod timeline;
 
-pub use finding::{Cause, Change, CommandShown, Context, ContextRow, Excuse, Finding, Findings, Redaction};
+pub use finding::{
+    Cause, Change, CommandShown, Context, ContextRow, Excuse, Finding, Findings, Notes, Part, Redaction,
+};
 pub use timeline::{Mark, TimelineRow, TimelineStep, timeline};
 
 use crate::diff::Shape;

@@ -75,6 +75,13 @@ impl Context {
         context
     }
 
+    /// Moves it behind so many commands.
+    pub(super) fn stands_behind(&mut self, commands: usize) {
+        for index in self.rows.iter_mut().filter_map(|row| row.index.as_mut()) {
+            *index += commands as u32;
+        }
+    }
+
     fn put(&mut self, commands: &Commands<'_>, at: Option<usize>) -> Step {
         let Some(at) = at else { return Step::Nothing };
         match commands.message(at) {

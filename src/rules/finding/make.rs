@@ -1,33 +1,32 @@
 //! From an alignment to findings: each divergence judged by one rule.
 
-use std::collections::HashMap;
-
 use super::changes::{Changes, changes_of};
 use super::context::{Context, NEIGHBOURS};
 use super::fingerprint::Fingerprint;
 use super::hints::hints;
+use super::notes::Notes;
 use super::shown::{CommandShown, Redaction, show};
-use super::{Cause, Change, Finding};
+use super::{Cause, Change, Finding, Part};
 use crate::diff::{Alignment, Divergence, Shape};
-use crate::journal::{Command, Compared};
+use crate::journal::{Command, Compared, InvocationInfo};
 use crate::rules::{Level, Place, Rule, judge, notes};
 
-/// So many notes of a journal are listed, and behind them those that are unlike all before: nobody reads more, and a
-/// journal may have millions.
-const LISTED_NOTES: usize = 1000;
-
 /// What makes findings out of alignments.
-#[derive(Clone, Copy, Debug)]
-pub struct Findings<'a> {
-    pub service: &'a str,
-    pub handler: &'a str,
-    pub redaction: Redaction,
-    pub cause: Cause,
+#[derive(Clone, Debug)]
+pub struct Findings {
+    service: String,
+    handler: String,
+    redaction: Redaction,
+    cause: Cause,
 }
 
-impl Findings<'_> {
-    /// Errors in the order in which replay would meet them, then notes: in a long journal, those that are like others
-    /// are counted there.
+impl Findings {
+    pub fn of_invocation(info: &InvocationInfo, redaction: Redaction, cause: Cause) -> Self {
+        let (service, handler) = info.service_and_handler().unwrap_or_default();
+        Self { service, handler, redaction, cause }
+    }
+
+    /// Errors in the order in which replay would meet them, then notes.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
         let mut findings: Vec<Finding> = alignment
             .divergences()
@@ -39,9 +38,14 @@ impl Findings<'_> {
                 self.finding(judge(&place), &place, alignment, divergence)
             })
             .collect();
-        let errors = findings.len();
-        // By fingerprint, once there are many.
-        let mut listed: HashMap<String, usize> = HashMap::new();
+        let mut notes = Notes::default();
+        self.add_notes(alignment, Part::default(), &mut notes);
+        findings.append(&mut notes.listed());
+        findings
+    }
+
+    /// What is worth a note in a part of a journal, added to that of the parts in front of it.
+    pub fn add_notes(&self, alignment: &Alignment<'_>, part: Part, listed: &mut Notes) {
         for (row, line) in alignment.rows.iter().enumerate() {
             let (None, Some(recorded), Some(replayed)) = (line.shape, line.recorded, line.replayed) else { continue };
             if !alignment.may_be_noted(recorded, replayed) {
@@ -53,25 +57,9 @@ impl Findings<'_> {
             let (recorded, replayed) = (alignment.recorded.read(recorded), alignment.replayed.read(replayed));
             let place = place(shape, Some(&recorded), Some(&replayed));
             for rule in notes(&place) {
-                let note = self.finding(rule, &place, alignment, &divergence);
-                if findings.len() - errors < LISTED_NOTES {
-                    findings.push(note);
-                    continue;
-                }
-                if listed.is_empty() {
-                    let notes = findings.iter().enumerate().skip(errors).rev();
-                    listed.extend(notes.map(|(at, note)| (note.fingerprint.clone(), at)));
-                }
-                match listed.get(&note.fingerprint) {
-                    Some(at) => findings[*at].more += 1,
-                    None => {
-                        listed.insert(note.fingerprint.clone(), findings.len());
-                        findings.push(note);
-                    }
-                }
+                listed.add(self.finding(rule, &place, alignment, &divergence).in_journal(part));
             }
         }
-        findings
     }
 
     fn finding(
@@ -96,7 +84,7 @@ impl Findings<'_> {
         }
         let hints = hints(&found);
         let mut changes = found.changes;
-        let mut fingerprint = Fingerprint::of(rule, self.service, self.handler);
+        let mut fingerprint = Fingerprint::of(rule, &self.service, &self.handler);
         fingerprint.steps(place);
         fingerprint.paths(&changes);
         changes.iter_mut().for_each(|change| show(change, self.redaction));
@@ -139,7 +127,7 @@ impl Findings<'_> {
             replayed: None,
             changes: vec![change],
             hints: Vec::new(),
-            fingerprint: Fingerprint::of(rule, self.service, self.handler).text(),
+            fingerprint: Fingerprint::of(rule, &self.service, &self.handler).text(),
             more: 0,
             excuse: None,
             context: Context::default(),

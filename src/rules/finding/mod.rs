@@ -6,6 +6,7 @@ mod context;
 mod fingerprint;
 mod hints;
 mod make;
+mod notes;
 mod shown;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use super::{Level, find};
 pub use crate::diff::payload::Change;
 pub use context::{Context, ContextRow};
 pub use make::Findings;
+pub use notes::Notes;
 pub use shown::{CommandShown, Redaction};
 
 pub(super) use context::{describe_await, describe_move};
@@ -63,7 +65,24 @@ pub struct Finding {
     pub agree_after: usize,
 }
 
+/// Where a part of a journal stands in the whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Part {
+    pub entries_before: usize,
+    pub commands_before: usize,
+    pub commands_behind: usize,
+}
+
 impl Finding {
+    /// What was found in a part, in the places of the whole.
+    fn in_journal(mut self, part: Part) -> Self {
+        self.command_index += part.commands_before;
+        self.entry_index = self.entry_index.map(|at| at + part.entries_before);
+        self.context.stands_behind(part.commands_before);
+        self.agree_after += part.commands_behind;
+        self
+    }
+
     /// Whether an SDK gets stuck here, whatever a policy makes of it.
     pub fn stops_replay(&self) -> bool {
         find(self.rule).is_none_or(|rule| rule.level == Level::Error)
