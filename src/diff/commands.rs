@@ -96,6 +96,14 @@ impl<'a> Commands<'a> {
         }
     }
 
+    /// Whether all entries behind a command, results too, are those behind the other side's.
+    pub(super) fn same_behind(&self, at: usize, other: &Commands<'_>, their: usize) -> bool {
+        match (self.entry_index(at), other.entry_index(their)) {
+            (Some(place), Some(their)) => self.entries.behind(place).identical(&other.entries.behind(their)),
+            _ => false,
+        }
+    }
+
     /// Those written by hand, which may leave fields out.
     pub(super) fn incomplete(&self) -> impl Iterator<Item = &Command<'a>> {
         let by_hand = self.steps.iter().filter(|step| step.place().is_none());

@@ -177,6 +177,38 @@ pub const fn fields(kind: CommandKind) -> &'static [Field] {
     }
 }
 
+/// The field of a command's message that has this tag.
+#[inline]
+pub fn field_at(kind: CommandKind, tag: u64) -> Option<&'static Field> {
+    /// Kinds and tags are below this.
+    const MOST: usize = 32;
+    static TABLES: [&[Field]; MOST] = {
+        let mut tables = [&[] as &[Field]; MOST];
+        let mut at = 0;
+        while at < CommandKind::ALL.len() {
+            tables[CommandKind::ALL[at] as usize] = fields(CommandKind::ALL[at]);
+            at += 1;
+        }
+        tables
+    };
+    /// Where it is in its table; beyond the end for one that is in none.
+    static PLACES: [[u8; MOST]; MOST] = {
+        let mut places = [[u8::MAX; MOST]; MOST];
+        let mut table = 0;
+        while table < MOST {
+            let mut at = 0;
+            while at < TABLES[table].len() {
+                places[table][TABLES[table][at].tag as usize] = at as u8;
+                at += 1;
+            }
+            table += 1;
+        }
+        places
+    };
+    let place = PLACES[kind as usize].get(usize::try_from(tag).ok()?)?;
+    TABLES[kind as usize].get(usize::from(*place))
+}
+
 /// The field of a command that is a time, and so not compared.
 pub const fn time_tag(kind: CommandKind) -> Option<u32> {
     match kind {
@@ -380,6 +412,17 @@ mod tests {
             let times: Vec<u32> =
                 fields(*kind).iter().filter(|field| field.compared == Timing).map(|field| field.tag).collect();
             assert_eq!(times, time_tag(*kind).into_iter().collect::<Vec<_>>(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_tag() {
+        for kind in CommandKind::ALL {
+            for tag in 0..100 {
+                let found = fields(*kind).iter().find(|field| u64::from(field.tag) == tag);
+                assert_eq!(field_at(*kind, tag), found, "{kind:?} {tag}");
+            }
+            assert_eq!(field_at(*kind, 1 << 32 | 12), None);
         }
     }
 

@@ -57,6 +57,11 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// The entries behind one.
+    pub fn behind(&self, at: usize) -> Self {
+        self.range(at + 1..self.len())
+    }
+
     /// Places of the commands among the entries, in order.
     pub fn commands(&self) -> impl Iterator<Item = usize> + '_ {
         self.codes.iter().enumerate().filter(|(_, code)| is_command(**code)).map(|(at, _)| at)

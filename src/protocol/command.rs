@@ -8,7 +8,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode
 use crate::journal::CommandKind;
 use crate::journal::command::{
     Command, FailureMessage, Field, FieldKind, FieldValue, Header, IdempotentRequestTarget, StateKeyList,
-    WorkflowTarget, fields,
+    WorkflowTarget, field_at, fields,
 };
 
 /// Why an entry's `raw` is not the message its `entry_type` says.
@@ -36,7 +36,7 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError>
     let mut rest = raw;
     while !rest.is_empty() {
         let (tag, wire) = decode_key(&mut rest).map_err(malformed)?;
-        let Some(field) = table.iter().find(|field| field.tag == tag) else {
+        let Some(field) = field_at(kind, tag.into()) else {
             skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(malformed)?;
             continue;
         };

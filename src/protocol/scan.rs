@@ -3,7 +3,7 @@
 use prost::encoding::{WireType, decode_varint};
 
 use super::command::wire_type;
-use crate::journal::command::{Compared, Field, FieldKind, fields, time_tag};
+use crate::journal::command::{Compared, Field, FieldKind, field_at, fields, time_tag};
 use crate::journal::{CommandKind, same_short};
 
 /// How two messages of one kind of command compare, as replay sees it.
@@ -21,8 +21,7 @@ pub fn compare(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> Option<Co
     if same_but_for_time(kind, recorded, replayed) {
         return Some(Comparison::Same { timing: true });
     }
-    let table = fields(kind);
-    let (mut left, mut right) = (Cursor::new(table, recorded), Cursor::new(table, replayed));
+    let (mut left, mut right) = (Cursor::new(kind, recorded), Cursor::new(kind, replayed));
     let mut timing = false;
     loop {
         match (left.next_field()?, right.next_field()?) {
@@ -112,6 +111,7 @@ fn varint_end(message: &[u8], from: usize) -> Option<usize> {
     Some(from + length + 1)
 }
 
+#[inline]
 fn varint(rest: &mut &[u8]) -> Option<u64> {
     match **rest {
         [byte, ref after @ ..] if byte < 0x80 => {
@@ -133,7 +133,7 @@ pub fn without_payload(kind: CommandKind, raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
     while !rest.is_empty() {
         let from = rest;
-        let Some(field) = next_any(fields(kind), &mut rest) else {
+        let Some(field) = next_any(kind, &mut rest) else {
             out.truncate(before);
             return;
         };
@@ -181,9 +181,9 @@ const fn is_payload(kind: FieldKind) -> bool {
 
 /// Passes a field, known or not; `None` for what is neither a number nor bytes.
 #[expect(clippy::option_option, reason = "a field that is not known is no refusal")]
-fn next_any(table: &'static [Field], rest: &mut &[u8]) -> Option<Option<&'static Field>> {
+fn next_any(kind: CommandKind, rest: &mut &[u8]) -> Option<Option<&'static Field>> {
     let key = varint(rest)?;
-    let field = table.iter().find(|field| u64::from(field.tag) == key >> 3);
+    let field = field_at(kind, key >> 3);
     match key & 7 {
         0 => {
             varint(rest)?;
@@ -198,13 +198,15 @@ fn next_any(table: &'static [Field], rest: &mut &[u8]) -> Option<Option<&'static
 }
 
 struct Cursor<'a> {
-    table: &'static [Field],
+    kind: CommandKind,
+    /// The tag of the field that came last.
+    passed: u64,
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn new(table: &'static [Field], rest: &'a [u8]) -> Self {
-        Self { table, rest }
+    fn new(kind: CommandKind, rest: &'a [u8]) -> Self {
+        Self { kind, passed: 0, rest }
     }
 
     /// Whether there are but plain fields to its end.
@@ -225,11 +227,9 @@ impl<'a> Cursor<'a> {
             return Some(None);
         }
         let key = varint(&mut self.rest)?;
-        let at = self.table.iter().position(|field| u64::from(field.tag) == key >> 3)?;
-        let field = &self.table[at];
+        let field = field_at(self.kind, key >> 3)?;
         // A field once passed does not come again, so that order and repetition are refused.
-        self.table = &self.table[at + 1..];
-        if key & 7 != wire_type(field.kind) as u64 {
+        if key >> 3 <= std::mem::replace(&mut self.passed, key >> 3) || key & 7 != wire_type(field.kind) as u64 {
             return None;
         }
         let before = self.rest;

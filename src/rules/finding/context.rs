@@ -133,10 +133,9 @@ impl Context {
 
 /// Whether two commands that replay as one are certain to be described by the same words.
 fn reads_alike(alignment: &Alignment<'_>, recorded: usize, replayed: usize) -> bool {
-    match (alignment.recorded.message(recorded), alignment.replayed.message(replayed)) {
-        (Some((kind, _)), Some((their_kind, _))) => kind == their_kind,
-        _ => false,
-    }
+    let (mine, theirs) = (&alignment.recorded, &alignment.replayed);
+    let as_they_came = mine.entry_index(recorded).and(theirs.entry_index(replayed)).is_some();
+    as_they_came && mine.kind(recorded) == theirs.kind(replayed)
 }
 
 /// Where the command of a row that moved is now: the command itself stands beside it.
