@@ -4,26 +4,33 @@
 /// size its bytes are still near.
 const BLOCK: usize = 4 << 10;
 
-/// The place in a block is found in steps of this size, which are compiled in.
+/// So it is asked again about the parts of a block that differs.
+const PART: usize = 512;
+
+/// The place in a part is found in steps of this size, which are compiled in.
 const STEP: usize = 64;
 
 /// Runs up to this size are gone through once, in steps: what comes out of comparing them first is mostly that they differ.
 const SHORT: usize = 1 << 10;
 
 /// The first place at which two runs of the same length differ.
+#[inline]
 pub(crate) fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     debug_assert_eq!(a.len(), b.len());
-    if a.len() <= SHORT {
-        return within(a, b);
-    }
-    for (at, (mine, theirs)) in a.chunks(BLOCK).zip(b.chunks(BLOCK)).enumerate() {
-        if (mine.len() < STEP || mine != theirs)
-            && let Some(place) = within(mine, theirs)
-        {
-            return Some(at * BLOCK + place);
-        }
-    }
-    None
+    if a.len() <= SHORT { within(a, b) } else { within_blocks(a, b) }
+}
+
+fn within_blocks(a: &[u8], b: &[u8]) -> Option<usize> {
+    let block = first_chunk_that_differs(a, b, BLOCK)?;
+    let (a, b) = (&a[block..], &b[block..]);
+    let (a, b) = (&a[..a.len().min(BLOCK)], &b[..b.len().min(BLOCK)]);
+    let part = first_chunk_that_differs(a, b, PART)?;
+    within(&a[part..], &b[part..]).map(|place| block + part + place)
+}
+
+/// Where it begins.
+fn first_chunk_that_differs(a: &[u8], b: &[u8], size: usize) -> Option<usize> {
+    a.chunks(size).zip(b.chunks(size)).position(|(a, b)| a != b).map(|at| at * size)
 }
 
 /// Whether two runs are the same, for runs that are short almost always: calling the library takes longer than they do.
@@ -44,12 +51,24 @@ fn within(a: &[u8], b: &[u8]) -> Option<usize> {
     let (steps, rest) = a.as_chunks::<STEP>();
     let (their_steps, their_rest) = b.as_chunks::<STEP>();
     for (at, (mine, theirs)) in steps.iter().zip(their_steps).enumerate() {
-        // No early exit, so that this becomes vector code.
-        if mine.iter().zip(theirs).fold(0, |differing, (a, b)| differing | (a ^ b)) != 0 {
-            return by_words(mine, theirs).map(|place| at * STEP + place);
+        if let Some(place) = within_step(mine, theirs) {
+            return Some(at * STEP + place);
         }
     }
-    by_words(rest, their_rest).map(|place| steps.len() * STEP + place)
+    match (a.last_chunk::<STEP>(), b.last_chunk::<STEP>()) {
+        // The last step may hold bytes of the one before it again.
+        (Some(end), Some(their_end)) => within_step(end, their_end).map(|place| a.len() - STEP + place),
+        _ => by_words(rest, their_rest),
+    }
+}
+
+#[inline]
+fn within_step(a: &[u8; STEP], b: &[u8; STEP]) -> Option<usize> {
+    // No early exit, so that this becomes vector code.
+    if a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0 {
+        return None;
+    }
+    by_words(a, b)
 }
 
 fn by_words(a: &[u8], b: &[u8]) -> Option<usize> {
