@@ -2,6 +2,7 @@
 
 mod cold;
 mod comparison;
+mod corpus;
 mod files;
 mod generate;
 mod long;

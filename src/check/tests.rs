@@ -123,7 +123,7 @@ fn a_long_journal_is_noted_as_in_one_piece() {
     let whole = findings.of(&alignment);
     assert_eq!(whole.len(), 216);
     assert_eq!(judgement.findings, whole);
-    // Where replay stops in the last part, or lengths differ there, the whole is looked at.
+    // Where replay stops in the last part, or the layout differs there, the whole is looked at.
     let rules = |replayed: &EntryBuffer| {
         let judgement = check(replayed);
         (judgement.verdict, judgement.findings[0].rule, judgement.findings[0].command_index, judgement.findings.len())
@@ -133,4 +133,13 @@ fn a_long_journal_is_noted_as_in_one_piece() {
     let mut longer = entries(later, 7);
     longer.push(EntryKind::Command(CommandKind::ClearAllState), &[]);
     assert_eq!(rules(&longer), (Verdict::Compatible, "sleep-duration-changed", 2, 1));
+    // A command in the place of a result, right where a part ends.
+    let mut other_layout = EntryBuffer::default();
+    other_layout.extend(recorded.view().range(0..1023));
+    other_layout.push(EntryKind::Command(CommandKind::ClearAllState), &[]);
+    other_layout.extend(recorded.view().range(1024..recorded.len()));
+    assert!(matches!(recorded.view().kind(1023), EntryKind::Notification(_)));
+    let judgement = check(&other_layout);
+    let found = &judgement.findings[0];
+    assert_eq!((judgement.verdict, found.rule, found.command_index), (Verdict::Mismatch, "command-added", 615));
 }

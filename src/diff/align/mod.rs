@@ -90,10 +90,14 @@ impl<'a> Replayed<'a> {
 impl Alignment<'_> {
     /// Whether a pair that replays as one may differ in what is worth a note: in times, or by fields left out.
     pub fn may_be_noted(&self, recorded: usize, replayed: usize) -> bool {
-        let as_they_came = self.recorded.entry_index(recorded).and(self.replayed.entry_index(replayed)).is_some();
-        !as_they_came
+        !self.both_are_entries(recorded, replayed)
             || (time_tag(self.recorded.kind(recorded)).is_some()
                 && !self.recorded.same_bytes(recorded, &self.replayed, replayed))
+    }
+
+    /// Whether both commands lie in a journal as they came, and neither was written by hand.
+    pub fn both_are_entries(&self, recorded: usize, replayed: usize) -> bool {
+        self.recorded.entry_index(recorded).is_some() && self.replayed.entry_index(replayed).is_some()
     }
 
     /// Every divergence, in the order in which replay would meet them.

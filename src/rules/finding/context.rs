@@ -133,9 +133,8 @@ impl Context {
 
 /// Whether two commands that replay as one are certain to be described by the same words.
 fn reads_alike(alignment: &Alignment<'_>, recorded: usize, replayed: usize) -> bool {
-    let (mine, theirs) = (&alignment.recorded, &alignment.replayed);
-    let as_they_came = mine.entry_index(recorded).and(theirs.entry_index(replayed)).is_some();
-    as_they_came && mine.kind(recorded) == theirs.kind(replayed)
+    alignment.both_are_entries(recorded, replayed)
+        && alignment.recorded.kind(recorded) == alignment.replayed.kind(replayed)
 }
 
 /// Where the command of a row that moved is now: the command itself stands beside it.

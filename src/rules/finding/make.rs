@@ -28,19 +28,16 @@ impl Findings {
 
     /// Errors in the order in which replay would meet them, then notes.
     pub fn of(&self, alignment: &Alignment<'_>) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = alignment
-            .divergences()
-            .iter()
-            .map(|divergence| {
-                let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
-                let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
-                let place = place(divergence.shape, recorded, replayed);
-                self.finding(judge(&place), &place, alignment, divergence)
-            })
-            .collect();
+        let error = |divergence: &Divergence| {
+            let recorded = divergence.recorded.map(|at| &alignment.recorded[at]);
+            let replayed = divergence.replayed.map(|at| &alignment.replayed[at]);
+            let place = place(divergence.shape, recorded, replayed);
+            self.finding(judge(&place), &place, alignment, divergence)
+        };
+        let mut findings: Vec<Finding> = alignment.divergences().iter().map(error).collect();
         let mut notes = Notes::default();
         self.add_notes(alignment, Part::default(), &mut notes);
-        findings.append(&mut notes.listed());
+        findings.extend(notes.listed());
         findings
     }
 
