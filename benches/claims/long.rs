@@ -36,8 +36,8 @@ pub fn run(table: &mut Table) {
     table.at_most("(e) 100,000 commands, 1,000 scattered edits", 2.0, time, " s", format!("{findings} findings"));
 }
 
-/// One long journal beside as many short ones as make up its commands: what differs is how long a journal is, and neither
-/// how much memory is read nor how often the same is seen again. One short journal again and again is a figure of its own.
+/// One long journal beside a short one, again and again; and, as a figure of its own, beside as many short ones as make up
+/// its commands, where both sides read as much memory.
 fn growth(table: &mut Table, what: &str, small: Make, large: Make) {
     let journals = large.commands / small.commands;
     let corpora = [Corpus::new(large, 1), Corpus::new(small, journals), Corpus::new(small, 1)];
@@ -58,13 +58,7 @@ fn growth(table: &mut Table, what: &str, small: Make, large: Make) {
         |one: &[f64], other: &[f64]| format!("{:.1} ns an entry, {:.1}", median(one.to_vec()), median(other.to_vec()));
     let name = |beside: &str| format!("(e) {} commands beside {beside}, {what}", large.commands);
     let short = small.commands;
-    table.at_most(
-        name(&format!("{journals} times {short}")),
-        1.3,
-        ratio(&many, &few),
-        " times",
-        per_entry(&many, &few),
-    );
-    let detail = per_entry(&many, &again);
-    table.shown(name(&format!("{short} again and again")), ratio(&many, &again), " times", detail);
+    table.at_most(name(&short.to_string()), 1.3, ratio(&many, &again), " times", per_entry(&many, &again));
+    let detail = per_entry(&many, &few);
+    table.shown(name(&format!("{journals} times {short}")), ratio(&many, &few), " times", detail);
 }
