@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use memchr::memchr2_iter;
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use simdutf8::basic::from_utf8;
@@ -81,8 +82,7 @@ fn walk(
 ) -> Result<(), serde_json::Error> {
     let begins = |text: &str, with: char| text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(with);
     if depth < WALKED_DEPTH && begins(recorded, '{') && begins(replayed, '{') {
-        let mine: Members<'_> = serde_json::from_str(recorded)?;
-        if let Some((key, text, other)) = mine.only_difference(recorded, replayed) {
+        if let Some((key, text, other)) = only_difference(recorded, replayed) {
             let known = changes.len();
             let walked = within(path, At::Member(key), |path| walk(path, text, other, depth + 1, changes));
             if walked.is_ok() {
@@ -90,7 +90,8 @@ fn walk(
             }
             changes.truncate(known);
         }
-        let theirs: Members<'_> = serde_json::from_str(replayed)?;
+        let (mine, theirs): (Members<'_>, Members<'_>) =
+            (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
         if mine.0.len().max(theirs.0.len()) <= WALKED_MEMBERS {
             return walk_members(path, &mine.last_of_each(), &theirs.last_of_each(), depth, changes);
         }
@@ -128,6 +129,65 @@ fn text_of<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
     members.iter().find(|(own, _)| own == key).map(|(_, text)| *text)
 }
 
+/// The one member outside of which two texts are the same, with its value in both. What lies behind it is not read, not
+/// even to learn whether it is JSON: it is the same.
+fn only_difference<'a>(text: &'a str, other: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    let shorter = text.len().min(other.len());
+    let differs = first_difference(&text.as_bytes()[..shorter], &other.as_bytes()[..shorter]).unwrap_or(shorter);
+    let mut members = MembersTo { text, differs, reached: None };
+    // An error where reading stops is none of the payload's.
+    let _ = members.deserialize(&mut serde_json::Deserializer::from_str(text));
+    let (Cow::Borrowed(key), value) = members.reached? else { return None };
+    let from = place_in(text, value);
+    let behind = &text[from + value.len()..];
+    let inside = other.get(from..other.len().checked_sub(behind.len())?)?;
+    let quoted = &text.as_bytes()[place_in(text, key) - 1..=place_in(text, key) + key.len()];
+    (from <= differs && other.ends_with(behind) && !may_hold(behind.as_bytes(), quoted)).then_some((key, value, inside))
+}
+
+/// Whether a key may come again, of which the last counts then. Behind a backslash it may be written in other ways.
+fn may_hold(text: &[u8], quoted: &[u8]) -> bool {
+    memchr2_iter(b'"', b'\\', text).any(|at| text[at] == b'\\' || text[at..].starts_with(quoted))
+}
+
+/// Where a part of a text begins.
+fn place_in(text: &str, part: &str) -> usize {
+    part.as_ptr() as usize - text.as_ptr() as usize
+}
+
+/// Reads an object's members up to the one whose value holds, or ends at, the byte that differs.
+struct MembersTo<'a> {
+    text: &'a str,
+    differs: usize,
+    reached: Option<Member<'a>>,
+}
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for &mut MembersTo<'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for &mut MembersTo<'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            if place_in(self.text, value.get()) + value.get().len() >= self.differs {
+                self.reached = Some((key, value.get()));
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A key, and the text of its value.
 type Member<'a> = (Cow<'a, str>, &'a str);
 
@@ -135,21 +195,6 @@ type Member<'a> = (Cow<'a, str>, &'a str);
 struct Members<'a>(Vec<Member<'a>>);
 
 impl<'a> Members<'a> {
-    /// The one member outside of which two texts are the same, with its value and what stands in place of it in the
-    /// other text: if that is JSON, then so is the other text, and need not be gone through.
-    fn only_difference<'t>(&self, text: &'a str, other: &'t str) -> Option<(&str, &'a str, &'t str)> {
-        let shorter = text.len().min(other.len());
-        let differs = first_difference(&text.as_bytes()[..shorter], &other.as_bytes()[..shorter]).unwrap_or(shorter);
-        let from = |value: &str| value.as_ptr() as usize - text.as_ptr() as usize;
-        let at = self.0.partition_point(|(_, value)| from(value) + value.len() < differs);
-        let (key, value) = self.0.get(at)?;
-        let (from, behind) = (from(value), text.len() - from(value) - value.len());
-        let inside = other.get(from..other.len().checked_sub(behind)?)?;
-        // Of members with one key the last counts.
-        let is_last = self.0[at + 1..].iter().all(|(own, _)| own != key);
-        (from <= differs && is_last && other.ends_with(&text[text.len() - behind..])).then_some((key, value, inside))
-    }
-
     /// Of members with one key the last counts, in the place of the first.
     fn last_of_each(self) -> Vec<Member<'a>> {
         let comes_again = |at: usize| self.0[..at].iter().any(|(key, _)| *key == self.0[at].0);
@@ -287,7 +332,16 @@ mod tests {
         assert_eq!(paths(r#"{"odd key":1}"#, r#"{"odd key":2}"#), [r#"["odd key"]"#]);
         assert_eq!(paths(r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"c":2,"d":1}}"#), ["a.b", "a.d"]);
         assert_eq!(paths("1", "2"), [""]);
+        assert_eq!(paths(r#"{"":1,"b":0}"#, r#"{"":2,"b":0}"#), [r#"[""]"#]);
+        // Of members with one key the last counts, however it is written.
         assert_eq!(paths(r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#), ["a"]);
+        assert_eq!(paths(r#"{"a":1,"a":2}"#, r#"{"a":3,"a":2}"#), [""; 0]);
+        assert_eq!(paths(r#"{"a":1,"\u0061":2}"#, r#"{"a":3,"\u0061":2}"#), [""; 0]);
+        assert_eq!(paths(r#"{"\u0061":1,"a":2}"#, r#"{"\u0061":3,"a":2}"#), [""; 0]);
+        assert_eq!(paths(r#"{"a":1,"b":"\u0061"}"#, r#"{"a":3,"b":"\u0061"}"#), ["a"]);
+        assert_eq!(paths(r#"{"a":{"b":1},"c":{"a":0}}"#, r#"{"a":{"b":12},"c":{"a":0}}"#), ["a.b"]);
+        // What is the same behind the difference may be no JSON.
+        assert_eq!(paths(r#"{"a":1,"b":tru"#, r#"{"a":2,"b":tru"#), ["a"]);
     }
 
     #[test]
