@@ -41,10 +41,12 @@ pub(super) fn judge(
             let reason = "the candidate has no trace of this invocation";
             return Ok(Judgement::inconclusive(recorded.command_count(), reason));
         }
-        // By far the most frequent.
-        [Replayed::Entries(replayed)] if recorded.identical(replayed) => {
-            return Ok(Judgement::compatible(recorded.command_count()));
-        }
+        [Replayed::Entries(replayed)] => match replay_entries(recorded, *replayed)? {
+            Lockstep { commands, stop: Stop::Frontier, timing_differs: false } => {
+                return Ok(Judgement::compatible(commands));
+            }
+            lockstep => (lockstep, replays[0]),
+        },
         [first, others @ ..] => replay_all(recorded, *first, others)?,
     };
     let Lockstep { commands, stop, timing_differs } = lockstep;

@@ -21,7 +21,7 @@ struct Step<'a> {
     /// Its place among the entries; [`Step::NOWHERE`] for one of a trace.
     place: u32,
     kind: CommandKind,
-    decoded: OnceCell<Box<Command<'a>>>,
+    decoded: OnceCell<Command<'a>>,
 }
 
 impl<'a> Step<'a> {
@@ -33,7 +33,7 @@ impl<'a> Step<'a> {
     }
 
     fn of(command: Command<'a>) -> Self {
-        Self { place: Self::NOWHERE, kind: command.kind, decoded: OnceCell::from(Box::new(command)) }
+        Self { place: Self::NOWHERE, kind: command.kind, decoded: OnceCell::from(command) }
     }
 
     fn place(&self) -> Option<usize> {
@@ -107,7 +107,7 @@ impl<'a> Commands<'a> {
     /// Those written by hand, which may leave fields out.
     pub(super) fn incomplete(&self) -> impl Iterator<Item = &Command<'a>> {
         let by_hand = self.steps.iter().filter(|step| step.place().is_none());
-        by_hand.filter_map(|step| step.decoded.get()).map(|command| &**command).filter(|command| !command.complete)
+        by_hand.filter_map(|step| step.decoded.get()).filter(|command| !command.complete)
     }
 
     /// A command to be looked at once, which is not kept decoded.
@@ -123,7 +123,7 @@ impl<'a> Commands<'a> {
         let step = &self.steps[at];
         if step.decoded.get().is_none() {
             let command = decode_command(self.entries, step.place as usize, side)?;
-            step.decoded.get_or_init(|| Box::new(command));
+            step.decoded.get_or_init(|| command);
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl<'a> Index<usize> for Commands<'a> {
     fn index(&self, at: usize) -> &Command<'a> {
         self.steps[at].decoded.get_or_init(|| {
             let (kind, raw) = self.message(at).expect("a step of a trace has come decoded");
-            Box::new(decode_or_bare(kind, raw))
+            decode_or_bare(kind, raw)
         })
     }
 }

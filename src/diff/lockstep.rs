@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::journal::command::{Command, Compared};
-use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Step, Trace};
+use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Position, Step, Trace};
 use crate::protocol::{self, Comparison, DecodeError, NotificationId};
 
 /// Where replay stopped.
@@ -13,7 +13,7 @@ pub struct Lockstep {
     /// Recorded commands, Input included.
     pub commands: usize,
     pub stop: Stop,
-    /// Whether a wake-up or send time differs, which replay does not mind.
+    /// Whether a wake-up or send time differs, which replay does not mind, in what was replayed or where replay stopped.
     pub timing_differs: bool,
 }
 
@@ -99,14 +99,18 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
 fn replay_layout(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
     let mut timing_differs = false;
     let mut stop = Stop::Frontier;
-    let mut from = 0;
+    let mut from = Position::default();
     while let Some(at) = recorded.differs_from(&replayed, from) {
-        let is_command = recorded.command_kind(at).is_some();
-        if is_command && !same_command(recorded, at, replayed, at, &mut timing_differs)? {
-            stop = Stop::Divergence(recorded.range(0..at).command_count());
+        let entry = at.entry;
+        from = Position { entry: entry + 1, byte: 0 };
+        let Some(kind) = recorded.command_kind(entry) else { continue };
+        if let Some(byte) = protocol::behind_time(kind, recorded.raw(entry), replayed.raw(entry), at.byte) {
+            timing_differs = true;
+            from = Position { entry, byte };
+        } else if !same_command(recorded, entry, replayed, entry, &mut timing_differs)? {
+            stop = Stop::Divergence(recorded.range(0..entry).command_count());
             break;
         }
-        from = at + 1;
     }
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
 }
@@ -383,6 +387,23 @@ mod tests {
             let more: Vec<_> =
                 replayed[..2].iter().chain([&(SLEPT, &[0x08, 7][..])]).chain(&replayed[2..]).copied().collect();
             assert_eq!(replay(&recorded, &entries(&more)), (stop, timing), "{replayed:?}");
+        }
+    }
+
+    /// What stands behind a time that differs is compared too.
+    #[test]
+    fn a_time_hides_nothing_behind_it() {
+        let sleep = |time: u8, id: u8, name: u8| [0x08, time, 0x58, id, 0x62, 0x01, name];
+        let recorded = entries(&[(SLEEP, &sleep(1, 1, b'n')), (SLEEP, &sleep(1, 2, b'n'))]);
+        for (second, stop) in [
+            (sleep(1, 2, b'n'), Stop::Frontier),
+            (sleep(3, 2, b'n'), Stop::Frontier),
+            (sleep(3, 9, b'n'), Stop::Frontier),
+            (sleep(3, 2, b'm'), Stop::Divergence(2)),
+            (sleep(3, 9, b'm'), Stop::Divergence(2)),
+        ] {
+            let replayed = entries(&[(SLEEP, &sleep(2, 1, b'n')), (SLEEP, &second)]);
+            assert_eq!(replay(&recorded, &replayed), (stop, true), "{second:?}");
         }
     }
 }

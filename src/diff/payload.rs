@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use simdutf8::basic::from_utf8;
 
 use crate::journal::first_difference;
 
@@ -47,9 +46,6 @@ pub fn json_difference(name: &str, recorded: &[u8], replayed: &[u8], changes: &m
     if recorded.len().max(replayed.len()) > PARSED_BELOW {
         return Difference::NotJson;
     }
-    let (Ok(recorded), Ok(replayed)) = (from_utf8(recorded), from_utf8(replayed)) else {
-        return Difference::NotJson;
-    };
     let before = changes.len();
     let mut path = String::with_capacity(PATH);
     path.push_str(name);
@@ -75,13 +71,13 @@ const WALKED_MEMBERS: usize = 16;
 /// differs, almost always.
 fn walk(
     path: &mut String,
-    recorded: &str,
-    replayed: &str,
+    recorded: &[u8],
+    replayed: &[u8],
     depth: usize,
     changes: &mut Vec<Change>,
 ) -> Result<(), serde_json::Error> {
-    let begins = |text: &str, with: char| text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(with);
-    if depth < WALKED_DEPTH && begins(recorded, '{') && begins(replayed, '{') {
+    let is_object = |text: &[u8]| text.trim_ascii_start().starts_with(b"{");
+    if depth < WALKED_DEPTH && is_object(recorded) && is_object(replayed) {
         if let Some((key, text, other)) = only_difference(recorded, replayed) {
             let known = changes.len();
             let walked = within(path, At::Member(key), |path| walk(path, text, other, depth + 1, changes));
@@ -91,12 +87,12 @@ fn walk(
             changes.truncate(known);
         }
         let (mine, theirs): (Members<'_>, Members<'_>) =
-            (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
+            (serde_json::from_slice(recorded)?, serde_json::from_slice(replayed)?);
         if mine.0.len().max(theirs.0.len()) <= WALKED_MEMBERS {
             return walk_members(path, &mine.last_of_each(), &theirs.last_of_each(), depth, changes);
         }
     }
-    let (recorded, replayed): (Value, Value) = (serde_json::from_str(recorded)?, serde_json::from_str(replayed)?);
+    let (recorded, replayed): (Value, Value) = (serde_json::from_slice(recorded)?, serde_json::from_slice(replayed)?);
     collect(path, recorded, replayed, changes);
     Ok(())
 }
@@ -111,7 +107,9 @@ fn walk_members(
     for (key, text) in mine {
         match text_of(theirs, key) {
             Some(other) if *other == **text => {}
-            Some(other) => within(path, At::Member(key), |path| walk(path, text, other, depth + 1, changes))?,
+            Some(other) => {
+                within(path, At::Member(key), |path| walk(path, text.as_bytes(), other.as_bytes(), depth + 1, changes))?
+            }
             None => {
                 let value = serde_json::from_str(text)?;
                 within(path, At::Member(key), |path| push(path, Some(value), None, changes));
@@ -131,18 +129,18 @@ fn text_of<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
 
 /// The one member outside of which two texts are the same, with its value in both. What lies behind it is not read, not
 /// even to learn whether it is JSON: it is the same.
-fn only_difference<'a>(text: &'a str, other: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+fn only_difference<'a>(text: &'a [u8], other: &'a [u8]) -> Option<(&'a str, &'a [u8], &'a [u8])> {
     let shorter = text.len().min(other.len());
-    let differs = first_difference(&text.as_bytes()[..shorter], &other.as_bytes()[..shorter]).unwrap_or(shorter);
+    let differs = first_difference(&text[..shorter], &other[..shorter]).unwrap_or(shorter);
     let mut members = MembersTo { text, differs, reached: None };
     // An error where reading stops is none of the payload's.
-    let _ = members.deserialize(&mut serde_json::Deserializer::from_str(text));
+    let _ = members.deserialize(&mut serde_json::Deserializer::from_slice(text));
     let (Cow::Borrowed(key), value) = members.reached? else { return None };
     let from = place_in(text, value);
-    let behind = &text[from + value.len()..];
+    let (value, behind) = text[from..].split_at(value.len());
     let inside = other.get(from..other.len().checked_sub(behind.len())?)?;
-    let quoted = &text.as_bytes()[place_in(text, key) - 1..=place_in(text, key) + key.len()];
-    (from <= differs && other.ends_with(behind) && !may_hold(behind.as_bytes(), quoted)).then_some((key, value, inside))
+    let quoted = &text[place_in(text, key) - 1..=place_in(text, key) + key.len()];
+    (from <= differs && other.ends_with(behind) && !may_hold(behind, quoted)).then_some((key, value, inside))
 }
 
 /// Whether a key may come again, of which the last counts then. Behind a backslash it may be written in other ways.
@@ -151,13 +149,13 @@ fn may_hold(text: &[u8], quoted: &[u8]) -> bool {
 }
 
 /// Where a part of a text begins.
-fn place_in(text: &str, part: &str) -> usize {
+fn place_in(text: &[u8], part: &str) -> usize {
     part.as_ptr() as usize - text.as_ptr() as usize
 }
 
 /// Reads an object's members up to the one whose value holds, or ends at, the byte that differs.
 struct MembersTo<'a> {
-    text: &'a str,
+    text: &'a [u8],
     differs: usize,
     reached: Option<Member<'a>>,
 }

@@ -14,6 +14,13 @@ pub struct Entries<'a> {
     pub(crate) raw: &'a [u8],
 }
 
+/// A byte of an entry's message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub entry: usize,
+    pub byte: usize,
+}
+
 impl<'a> Entries<'a> {
     pub fn len(&self) -> usize {
         self.codes.len()
@@ -41,8 +48,7 @@ impl<'a> Entries<'a> {
     }
 
     pub fn raw(&self, at: usize) -> &'a [u8] {
-        let from = if at == 0 { self.start } else { self.ends[at - 1] };
-        &self.raw[(from - self.start) as usize..(self.ends[at] - self.start) as usize]
+        &self.raw[self.start_of(at)..(self.ends[at] - self.start) as usize]
     }
 
     /// Some of the entries, as a journal of their own.
@@ -130,11 +136,7 @@ impl<'a> Entries<'a> {
             self.ends.iter().zip(other.ends).position(|(a, b)| a.wrapping_add(shift) != *b)
         };
         let same = kinds.into_iter().chain(ends).min();
-        let upto = match same {
-            None => self.raw.len(),
-            Some(0) => 0,
-            Some(at) => (self.ends[at - 1] - self.start) as usize,
-        };
+        let upto = same.map_or(self.raw.len(), |at| self.start_of(at));
         match first_difference(&self.raw[..upto], &other.raw[..upto]) {
             Some(at) => Some(self.entry_at(0, at)),
             None => same,
@@ -146,11 +148,17 @@ impl<'a> Entries<'a> {
         self.codes == other.codes && self.raw.len() == other.raw.len() && self.same_ends(other)
     }
 
-    /// The place at which the bytes of two runs of the same layout differ, from entry `from` on: the entry.
-    pub fn differs_from(&self, other: &Self, from: usize) -> Option<usize> {
-        let start = if from == 0 { 0 } else { (self.ends[from - 1] - self.start) as usize };
-        let at = first_difference(&self.raw[start..], &other.raw[start..])?;
-        Some(self.entry_at(from, start + at))
+    /// The place at which the bytes of two runs of the same layout differ, from a place on.
+    pub fn differs_from(&self, other: &Self, from: Position) -> Option<Position> {
+        let start = self.start_of(from.entry) + from.byte;
+        let at = start + first_difference(&self.raw[start..], &other.raw[start..])?;
+        let entry = self.entry_at(from.entry, at);
+        Some(Position { entry, byte: at - self.start_of(entry) })
+    }
+
+    /// Where in the run of bytes an entry begins.
+    fn start_of(&self, at: usize) -> usize {
+        if at == 0 { 0 } else { (self.ends[at - 1] - self.start) as usize }
     }
 
     /// The entry that holds this byte, which is not before entry `from`.
@@ -264,7 +272,9 @@ mod tests {
                         (recorded.view().range(from..lengths.len()), replayed.view().range(from..lengths.len()));
                     assert_eq!(mine.first_difference(&theirs), plainly(mine, theirs), "{at} from {from}");
                     if mine.same_layout(&theirs) {
-                        assert_eq!(mine.differs_from(&theirs, 0), plainly(mine, theirs), "{at} from {from}");
+                        let place =
+                            plainly(mine, theirs).map(|entry| Position { entry, byte: mine.raw(entry).len() - 1 });
+                        assert_eq!(mine.differs_from(&theirs, Position::default()), place, "{at} from {from}");
                     }
                 }
             }

@@ -15,7 +15,7 @@ mod trace;
 pub(crate) use bytes::{first_difference, same_short};
 pub use command::{Command, Compared, Field, FieldKind, FieldValue};
 pub use describe::describe;
-pub use entries::{Entries, EntryBuffer};
+pub use entries::{Entries, EntryBuffer, Position};
 pub use id::{IdOrder, InvocationId};
 pub use kind::{CommandKind, EntryKind, NotificationKind};
 pub use trace::{Await, Ending, Step, Trace};

@@ -69,8 +69,11 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError>
         if !is_next || field.oneof != 0 {
             found.retain(|(own, _)| own.tag != tag && (own.oneof == 0 || own.oneof != field.oneof));
         }
-        let at = if is_next { found.len() } else { found.partition_point(|(own, _)| own.tag < tag) };
-        found.insert(at, (field, value));
+        if is_next {
+            found.push((field, value));
+        } else {
+            found.insert(found.partition_point(|(own, _)| own.tag < tag), (field, value));
+        }
     }
     found.retain(|(field, value)| !is_default(field.kind, value));
     Ok(Command { kind, fields: found, complete: true })

@@ -48,7 +48,7 @@ enum Step {
 }
 
 /// Room for the messages of few bytes that most commands have, payloads left out.
-const MESSAGE: usize = 24;
+const MESSAGE: usize = 32;
 
 impl Context {
     pub(super) fn of(alignment: &Alignment<'_>, divergence: &Divergence, neighbours: usize) -> Self {
