@@ -10,7 +10,7 @@ use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind, IdOrder, Invo
 #[derive(Debug)]
 pub struct Loader<'c> {
     corpus: &'c Corpus,
-    slabs: Vec<Slab>,
+    slabs: Vec<Slab<'c>>,
     /// What the slabs' rows are made of.
     bytes: Scratch,
     /// What was read: batch, rows, and the slab; sorted.

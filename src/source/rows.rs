@@ -61,7 +61,7 @@ impl Files {
         let mut spool = Spool::default();
         let before = self.problems.len();
         let mut taken = 0u64;
-        let mut last = None;
+        let mut last = String::new();
         let mut torn_last = false;
         let mut first_bad = None;
         let end = read_rows(StoreReader::new(store, 0), |number, item| match item {
@@ -77,11 +77,11 @@ impl Files {
             Item::Row(row, text) => {
                 taken += 1;
                 torn_last = false;
-                let id = row.id.as_deref().map(str::to_owned);
                 if let Err(reason) = self.take_row(row, text, role, &mut spool) {
-                    self.problems.push(Problem::row(name, number, id.clone(), reason));
+                    self.problems.push(Problem::row(name, number, row.id.as_deref().map(str::to_owned), reason));
                 }
-                last = id;
+                last.clear();
+                last.push_str(row.id.as_deref().unwrap_or_default());
             }
         })
         .map_err(|source| SourceError::Io { path: name.to_owned(), source })?;
@@ -96,7 +96,10 @@ impl Files {
             match self.problems.last_mut() {
                 // The row that was cut through says whose it is.
                 Some(problem) if torn_last && problem.invocation.is_some() => problem.lost = Lost::Rows,
-                _ => self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string())),
+                _ => {
+                    let last = Some(last).filter(|last| !last.is_empty());
+                    self.problems.push(Problem::cut(name, taken, last, &Cut::Off.to_string()));
+                }
             }
         }
         self.take_spool(name, spool)

@@ -13,11 +13,13 @@ use crate::journal::{Entries, InvocationInfo};
 /// Reused from one reading to the next; holds one range of rows at a time. The bytes themselves lie in a buffer that
 /// slabs share, so that batches that lie next to each other are read in one go.
 #[derive(Debug, Default)]
-pub struct Slab {
+pub struct Slab<'c> {
     codes: Vec<u8>,
     indexes: Vec<u32>,
     ends: Vec<u32>,
     raw: Range<usize>,
+    /// In place of `raw`, messages that are in memory.
+    kept: Option<&'c [u8]>,
     rows: Range<u32>,
     body: Body,
     /// Whether a row has a journal version below 2.
@@ -66,7 +68,7 @@ impl Default for Body {
     }
 }
 
-impl Slab {
+impl<'c> Slab<'c> {
     pub fn rows(&self) -> Range<u32> {
         self.rows.clone()
     }
@@ -74,7 +76,7 @@ impl Slab {
     /// Reads rows of a batch.
     pub fn load(
         &mut self,
-        segment: &Segment,
+        segment: &'c Segment,
         batch: usize,
         rows: Range<u32>,
         body: Body,
@@ -182,7 +184,7 @@ impl Slab {
 
     fn load_raw(
         &mut self,
-        segment: &Segment,
+        segment: &'c Segment,
         meta: &Batch,
         body: Body,
         rows: &Range<u32>,
@@ -190,11 +192,18 @@ impl Slab {
     ) -> Result<(), SlabError> {
         self.ends.clear();
         self.raw = 0..0;
+        self.kept = None;
         let Some(column) = segment.columns.raw else { return Ok(()) };
         let Layout::Bytes { width } = column.layout else { unreachable!("raw is binary, as Columns::of checked") };
-        let (offsets, data, base) = body.texts(segment, meta, meta.raw, width, rows, bytes)?;
-        if data.len() > u32::MAX as usize {
+        let (offsets, data) = body.offsets(segment, meta, meta.raw, width, rows, bytes)?;
+        let (base, len) = (data.start, (data.end - data.start) as usize);
+        if len > u32::MAX as usize {
             return Err(SlabError::TooLarge);
+        }
+        let at = u64::from(meta.raw.data.at) + base;
+        self.kept = segment.store.in_memory(meta.body + at, len);
+        if self.kept.is_none() {
+            self.raw = body.range(segment, meta, at, len, bytes)?;
         }
         let offsets = &bytes[offsets][usize::from(width)..];
         if width == 8 {
@@ -209,7 +218,6 @@ impl Slab {
             let row = self.ends.windows(2).position(|pair| pair[0] > pair[1]).unwrap_or(0);
             return Err(SlabError::Outside { row: rows.start + row as u32 });
         }
-        self.raw = data;
         Ok(())
     }
 
@@ -222,7 +230,7 @@ impl Slab {
             codes: &self.codes[from..to],
             ends: &self.ends[from..to],
             start,
-            raw: &bytes[self.raw.clone()][start as usize..end as usize],
+            raw: &self.kept.unwrap_or_else(|| &bytes[self.raw.clone()])[start as usize..end as usize],
         }
     }
 
@@ -295,6 +303,21 @@ impl Body {
         rows: &Range<u32>,
         bytes: &mut Scratch,
     ) -> Result<(Range<usize>, Range<usize>, u64), SlabError> {
+        let (offsets, data) = self.offsets(segment, meta, column, width, rows, bytes)?;
+        let at = u64::from(column.data.at) + data.start;
+        Ok((offsets, self.range(segment, meta, at, (data.end - data.start) as usize, bytes)?, data.start))
+    }
+
+    /// Offsets (one more than rows), and where in the column's data these rows' lies.
+    fn offsets(
+        self,
+        segment: &Segment,
+        meta: &Batch,
+        column: ColumnSpans,
+        width: u8,
+        rows: &Range<u32>,
+        bytes: &mut Scratch,
+    ) -> Result<(Range<usize>, Range<u64>), SlabError> {
         let offsets = self.fixed(segment, meta, column, width, &(rows.start..rows.end + 1), bytes)?;
         let width = usize::from(width);
         let first = integer(&bytes[offsets.clone()][..width]);
@@ -302,8 +325,7 @@ impl Body {
         if first > last || last > u64::from(column.data.len) {
             return Err(SlabError::Outside { row: rows.start });
         }
-        let data = self.range(segment, meta, u64::from(column.data.at) + first, (last - first) as usize, bytes)?;
-        Ok((offsets, data, first))
+        Ok((offsets, first..last))
     }
 }
 
@@ -312,7 +334,8 @@ const READ_ALONG_BYTES: u64 = 32 << 10;
 
 impl Segment {
     /// Where in the file the columns of interest of a batch lie that are to be read in one go for so many rows, if there
-    /// are any: all of them, or all but the messages, which are the most. What lies before them (the ids) is left out.
+    /// are any: all of them, or all but the messages, which are the most. What lies before them (the ids) is left out, and
+    /// so is what is in memory.
     pub fn extent(&self, batch: usize, rows: &Range<u32>) -> Option<Range<u64>> {
         let meta = &self.batches[batch];
         let others = meta.rows - (rows.end - rows.start);
@@ -320,7 +343,10 @@ impl Segment {
             let places = [meta.index.values, meta.entry_type.values, meta.entry_type.data, meta.raw.values];
             return extent_of(meta, places.into_iter()).filter(|extent| extent.end - extent.start <= READ_ALONG_BYTES);
         }
-        let columns = [meta.index, meta.entry_type, meta.raw, meta.version].map(|column| [column.values, column.data]);
+        let raw = meta.raw.data;
+        let kept = self.store.in_memory(meta.body + u64::from(raw.at), raw.len as usize).is_some();
+        let raw = if kept { ColumnSpans { data: Span::default(), ..meta.raw } } else { meta.raw };
+        let columns = [meta.index, meta.entry_type, raw, meta.version].map(|column| [column.values, column.data]);
         let info = self.info_of_batch(batch).iter();
         let info = info.flat_map(|info| [info.ends, info.texts.values, info.texts.data]);
         extent_of(meta, columns.into_iter().flatten().chain(info))

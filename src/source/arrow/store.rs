@@ -52,6 +52,14 @@ impl Store {
         }
     }
 
+    /// What lies there, where it is in memory as it is.
+    pub fn in_memory(&self, at: u64, len: usize) -> Option<&[u8]> {
+        match self {
+            Self::File { .. } => None,
+            Self::Spooled(spooled) => spooled.part_at(at)?.get(..len),
+        }
+    }
+
     /// Reads as much as there is at `at`, up to the buffer's length.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -130,12 +138,17 @@ impl Spooled {
         Ok(())
     }
 
-    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    /// What is in memory from here to the end of its part.
+    fn part_at(&self, at: u64) -> Option<&[u8]> {
         let part = self.ends.partition_point(|end| *end <= at);
-        if let Some(bytes) = self.parts.get(part) {
-            let from = bytes.len() - (self.ends[part] - at) as usize;
-            let read = buffer.len().min(bytes.len() - from);
-            buffer[..read].copy_from_slice(&bytes[from..from + read]);
+        let bytes = self.parts.get(part)?;
+        Some(&bytes[bytes.len() - (self.ends[part] - at) as usize..])
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(bytes) = self.part_at(at) {
+            let read = buffer.len().min(bytes.len());
+            buffer[..read].copy_from_slice(&bytes[..read]);
             return Ok(read);
         }
         match &self.rest {
@@ -233,7 +246,13 @@ mod tests {
             buffer.clear();
             store.read(from as u64, len, &mut buffer).unwrap();
             assert!(buffer[..] == expected[from..from + len], "{from}");
+            if let Some(kept) = store.in_memory(from as u64, len) {
+                assert!(kept == &expected[from..from + len], "{from}");
+            }
         }
+        assert_eq!(store.in_memory(7, 5), Some(&expected[7..12]));
+        assert_eq!(store.in_memory(7, PART), None, "over the end of its part");
+        assert_eq!(store.in_memory(expected.len() as u64 - 5, 5), None, "in a file");
         assert_eq!(store.read_into(store.size(), &mut [0; 8]).unwrap(), 0);
         assert!(store.read(store.size() - 1, 2, &mut buffer).is_err());
     }
