@@ -74,7 +74,7 @@ pub struct Undecodable {
 /// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.
 pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
     if recorded.same_layout(&replayed) {
-        return replay_layout(recorded, replayed);
+        return replay_layout(&recorded, &replayed);
     }
     let mut timing_differs = false;
     let mut theirs = replayed.commands();
@@ -96,18 +96,18 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
 
 /// Replays entries of the same kinds and lengths: what differs is found by comparing bytes, whatever entries they are
 /// of.
-fn replay_layout(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
+fn replay_layout(recorded: &Entries<'_>, replayed: &Entries<'_>) -> Result<Lockstep, Undecodable> {
     let mut timing_differs = false;
     let mut stop = Stop::Frontier;
     let mut from = Position::default();
-    while let Some(at) = recorded.differs_from(&replayed, from) {
+    while let Some(at) = recorded.differs_from(replayed, from) {
         let entry = at.entry;
         from = Position { entry: entry + 1, byte: 0 };
         let Some(kind) = recorded.command_kind(entry) else { continue };
         if let Some(byte) = protocol::behind_time(kind, recorded.raw(entry), replayed.raw(entry), at.byte) {
             timing_differs = true;
             from = Position { entry, byte };
-        } else if !same_command(recorded, entry, replayed, entry, &mut timing_differs)? {
+        } else if !same_command(*recorded, entry, *replayed, entry, &mut timing_differs)? {
             stop = Stop::Divergence(recorded.range(0..entry).command_count());
             break;
         }

@@ -82,7 +82,13 @@ impl<'a> Entries<'a> {
     }
 
     pub fn command_count(&self) -> usize {
-        self.codes.iter().filter(|code| is_command(**code)).count()
+        // Eight at a time: most journals are short, and gone through more often than anything else.
+        const BITS: u64 = 0x0101_0101_0101_0101;
+        let (words, rest) = self.codes.as_chunks::<8>();
+        let high_bits = |word: &[u8; 8]| (u64::from_le_bytes(*word) >> 7 & BITS).wrapping_mul(BITS) >> 56;
+        let notifications: u64 = words.iter().map(high_bits).sum();
+        let others = rest.iter().fold(0, |count, code| count + usize::from(code >> 7));
+        self.codes.len() - notifications as usize - others
     }
 
     /// Whether an entry is another's, byte for byte.
