@@ -42,6 +42,7 @@ pub(super) fn judge(
             return Ok(Judgement::inconclusive(recorded.command_count(), reason));
         }
         [Replayed::Entries(replayed)] => match replay_entries(recorded, *replayed)? {
+            // Nothing to tell: by far the most frequent.
             Lockstep { commands, stop: Stop::Frontier, timing_differs: false } => {
                 return Ok(Judgement::compatible(commands));
             }

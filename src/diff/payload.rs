@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use memchr::memchr2_iter;
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -86,10 +86,12 @@ fn walk(
             }
             changes.truncate(known);
         }
-        let (mine, theirs): (Members<'_>, Members<'_>) =
-            (serde_json::from_slice(recorded)?, serde_json::from_slice(replayed)?);
-        if mine.0.len().max(theirs.0.len()) <= WALKED_MEMBERS {
-            return walk_members(path, &mine.last_of_each(), &theirs.last_of_each(), depth, changes);
+        let (mine, end) = members_to(usize::MAX, recorded);
+        end?;
+        let (theirs, end) = members_to(usize::MAX, replayed);
+        end?;
+        if mine.len().max(theirs.len()) <= WALKED_MEMBERS {
+            return walk_members(path, &last_of_each(mine), &last_of_each(theirs), depth, changes);
         }
     }
     let (recorded, replayed): (Value, Value) = (serde_json::from_slice(recorded)?, serde_json::from_slice(replayed)?);
@@ -132,15 +134,15 @@ fn text_of<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
 fn only_difference<'a>(text: &'a [u8], other: &'a [u8]) -> Option<(&'a str, &'a [u8], &'a [u8])> {
     let shorter = text.len().min(other.len());
     let differs = first_difference(&text[..shorter], &other[..shorter]).unwrap_or(shorter);
-    let mut members = MembersTo { text, differs, reached: None };
     // An error where reading stops is none of the payload's.
-    let _ = members.deserialize(&mut serde_json::Deserializer::from_slice(text));
-    let (Cow::Borrowed(key), value) = members.reached? else { return None };
+    let (mut members, _) = members_to(differs, text);
+    let (Cow::Borrowed(key), value) = members.pop()? else { return None };
     let from = place_in(text, value);
     let (value, behind) = text[from..].split_at(value.len());
     let inside = other.get(from..other.len().checked_sub(behind.len())?)?;
     let quoted = &text[place_in(text, key) - 1..=place_in(text, key) + key.len()];
-    (from <= differs && other.ends_with(behind) && !may_hold(behind, quoted)).then_some((key, value, inside))
+    ((from..=from + value.len()).contains(&differs) && other.ends_with(behind) && !may_hold(behind, quoted))
+        .then_some((key, value, inside))
 }
 
 /// Whether a key may come again, of which the last counts then. Behind a backslash it may be written in other ways.
@@ -153,14 +155,25 @@ fn place_in(text: &[u8], part: &str) -> usize {
     part.as_ptr() as usize - text.as_ptr() as usize
 }
 
-/// Reads an object's members up to the one whose value holds, or ends at, the byte that differs.
-struct MembersTo<'a> {
+/// A key, and the text of its value.
+type Member<'a> = (Cow<'a, str>, &'a str);
+
+/// An object's members, up to the one whose value holds, or ends at, a byte of its text.
+struct Members<'a> {
     text: &'a [u8],
-    differs: usize,
-    reached: Option<Member<'a>>,
+    to: usize,
+    found: Vec<Member<'a>>,
 }
 
-impl<'de: 'a, 'a> DeserializeSeed<'de> for &mut MembersTo<'a> {
+/// As many as there are, and what is amiss behind them.
+fn members_to(to: usize, text: &[u8]) -> (Vec<Member<'_>>, Result<(), serde_json::Error>) {
+    let mut members = Members { text, to, found: Vec::with_capacity(4) };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let end = members.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    (members.found, end)
+}
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for &mut Members<'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -168,7 +181,7 @@ impl<'de: 'a, 'a> DeserializeSeed<'de> for &mut MembersTo<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Visitor<'de> for &mut MembersTo<'a> {
+impl<'de: 'a, 'a> Visitor<'de> for &mut Members<'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,8 +190,8 @@ impl<'de: 'a, 'a> Visitor<'de> for &mut MembersTo<'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            if place_in(self.text, value.get()) + value.get().len() >= self.differs {
-                self.reached = Some((key, value.get()));
+            self.found.push((key, value.get()));
+            if place_in(self.text, value.get()) + value.get().len() >= self.to {
                 break;
             }
         }
@@ -186,50 +199,20 @@ impl<'de: 'a, 'a> Visitor<'de> for &mut MembersTo<'a> {
     }
 }
 
-/// A key, and the text of its value.
-type Member<'a> = (Cow<'a, str>, &'a str);
-
-/// An object's members, their values as text.
-struct Members<'a>(Vec<Member<'a>>);
-
-impl<'a> Members<'a> {
-    /// Of members with one key the last counts, in the place of the first.
-    fn last_of_each(self) -> Vec<Member<'a>> {
-        let comes_again = |at: usize| self.0[..at].iter().any(|(key, _)| *key == self.0[at].0);
-        if !(1..self.0.len()).any(comes_again) {
-            return self.0;
-        }
-        let mut members: Vec<Member<'a>> = Vec::with_capacity(self.0.len());
-        for (key, text) in self.0 {
-            match members.iter_mut().find(|(own, _)| *own == key) {
-                Some((_, before)) => *before = text,
-                None => members.push((key, text)),
-            }
-        }
-        members
+/// Of members with one key the last counts, in the place of the first.
+fn last_of_each(found: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    let comes_again = |at: usize| found[..at].iter().any(|(key, _)| *key == found[at].0);
+    if !(1..found.len()).any(comes_again) {
+        return found;
     }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Objects;
-        impl<'de> Visitor<'de> for Objects {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(4);
-                while let Some((Key(key), text)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-                    members.push((key, text.get()));
-                }
-                Ok(Members(members))
-            }
+    let mut members: Vec<Member<'_>> = Vec::with_capacity(found.len());
+    for (key, text) in found {
+        match members.iter_mut().find(|(own, _)| *own == key) {
+            Some((_, before)) => *before = text,
+            None => members.push((key, text)),
         }
-        deserializer.deserialize_map(Objects)
     }
+    members
 }
 
 /// serde borrows a `Cow` in structs alone.

@@ -238,6 +238,7 @@ impl EntryBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::NotificationKind;
 
     fn entries(lengths: &[usize]) -> EntryBuffer {
         let mut entries = EntryBuffer::default();
@@ -246,6 +247,16 @@ mod tests {
             entries.push(EntryKind::Command(kind), &vec![at as u8; *length]);
         }
         entries
+    }
+
+    #[test]
+    fn commands_are_counted_in_journals_of_any_length() {
+        let mut entries = EntryBuffer::default();
+        for at in 0..40 {
+            assert_eq!(entries.view().command_count(), entries.view().commands().count(), "{at}");
+            let run = EntryKind::Command(CommandKind::Run);
+            entries.push(if at % 3 == 1 { EntryKind::Notification(NotificationKind::Run) } else { run }, &[]);
+        }
     }
 
     /// As it is said: entry by entry.

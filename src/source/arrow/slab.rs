@@ -82,29 +82,22 @@ impl<'c> Slab<'c> {
         body: Body,
         bytes: &mut Scratch,
     ) -> Result<(), SlabError> {
-        let meta = &segment.batches[batch];
         self.rows = rows.clone();
         self.body = body;
-        self.load_indexes(segment, meta, body, &rows, bytes)?;
-        self.load_codes(segment, meta, body, &rows, bytes)?;
+        let wanted = Wanted { segment, meta: &segment.batches[batch], body, rows };
+        self.load_indexes(&wanted, bytes)?;
+        self.load_codes(&wanted, bytes)?;
         self.has_unknown = self.codes.iter().fold(false, |unknown, code| unknown | (*code == kinds::UNKNOWN));
-        self.load_raw(segment, meta, body, &rows, bytes)?;
-        self.load_versions(segment, meta, body, &rows, bytes)
+        self.load_raw(&wanted, bytes)?;
+        self.load_versions(&wanted, bytes)
     }
 
-    fn load_versions(
-        &mut self,
-        segment: &Segment,
-        meta: &Batch,
-        body: Body,
-        rows: &Range<u32>,
-        bytes: &mut Scratch,
-    ) -> Result<(), SlabError> {
+    fn load_versions(&mut self, wanted: &Wanted<'_>, bytes: &mut Scratch) -> Result<(), SlabError> {
         self.has_old = false;
-        let Some(Layout::Integers { width }) = segment.columns.version.map(|column| column.layout) else {
+        let Some(Layout::Integers { width }) = wanted.segment.columns.version.map(|column| column.layout) else {
             return Ok(());
         };
-        let values = body.fixed(segment, meta, meta.version, width, rows, bytes)?;
+        let values = wanted.fixed(wanted.meta.version, width, bytes)?;
         let values = &bytes[values];
         self.has_old = if width == 4 {
             values.as_chunks::<4>().0.iter().fold(false, |old, word| old | (u32::from_le_bytes(*word) < 2))
@@ -122,18 +115,11 @@ impl<'c> Slab<'c> {
         self.has_unknown
     }
 
-    fn load_indexes(
-        &mut self,
-        segment: &Segment,
-        meta: &Batch,
-        body: Body,
-        rows: &Range<u32>,
-        bytes: &mut Scratch,
-    ) -> Result<(), SlabError> {
+    fn load_indexes(&mut self, wanted: &Wanted<'_>, bytes: &mut Scratch) -> Result<(), SlabError> {
         self.indexes.clear();
-        let Some(column) = segment.columns.index else { return Ok(()) };
+        let Some(column) = wanted.segment.columns.index else { return Ok(()) };
         let Layout::Integers { width } = column.layout else { unreachable!("Columns::of checked") };
-        let values = body.fixed(segment, meta, meta.index, width, rows, bytes)?;
+        let values = wanted.fixed(wanted.meta.index, width, bytes)?;
         let values = &bytes[values];
         if width == 4 {
             self.indexes.extend(values.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)));
@@ -144,20 +130,14 @@ impl<'c> Slab<'c> {
         Ok(())
     }
 
-    fn load_codes(
-        &mut self,
-        segment: &Segment,
-        meta: &Batch,
-        body: Body,
-        rows: &Range<u32>,
-        bytes: &mut Scratch,
-    ) -> Result<(), SlabError> {
+    fn load_codes(&mut self, wanted: &Wanted<'_>, bytes: &mut Scratch) -> Result<(), SlabError> {
         self.codes.clear();
-        let Some(column) = segment.columns.entry_type else { return Ok(()) };
+        let Some(column) = wanted.segment.columns.entry_type else { return Ok(()) };
         match column.layout {
             Layout::Dictionary { width, .. } => {
-                let keys = body.fixed(segment, meta, meta.entry_type, width, rows, bytes)?;
-                let codes = segment.type_codes.get(meta.type_dictionary as usize).map_or(&[][..], Vec::as_slice);
+                let keys = wanted.fixed(wanted.meta.entry_type, width, bytes)?;
+                let codes =
+                    wanted.segment.type_codes.get(wanted.meta.type_dictionary as usize).map_or(&[][..], Vec::as_slice);
                 let code = |key: u64| {
                     usize::try_from(key).ok().and_then(|key| codes.get(key)).copied().unwrap_or(kinds::UNKNOWN)
                 };
@@ -169,41 +149,34 @@ impl<'c> Slab<'c> {
                 }
             }
             Layout::Bytes { width } => {
-                let (offsets, data, base) = body.texts(segment, meta, meta.entry_type, width, rows, bytes)?;
+                let (offsets, data, base) = wanted.texts(wanted.meta.entry_type, width, bytes)?;
                 let (offsets, data) = (&bytes[offsets], &bytes[data]);
                 let read = match width {
                     4 => codes_of(&offsets.as_chunks::<4>().0[1..], base, data, &mut self.codes),
                     _ => codes_of(&offsets.as_chunks::<8>().0[1..], base, data, &mut self.codes),
                 };
-                read.map_err(|row| SlabError::Outside { row: rows.start + row })?;
+                read.map_err(|row| SlabError::Outside { row: wanted.rows.start + row })?;
             }
             Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
         Ok(())
     }
 
-    fn load_raw(
-        &mut self,
-        segment: &'c Segment,
-        meta: &Batch,
-        body: Body,
-        rows: &Range<u32>,
-        bytes: &mut Scratch,
-    ) -> Result<(), SlabError> {
+    fn load_raw(&mut self, wanted: &Wanted<'c>, bytes: &mut Scratch) -> Result<(), SlabError> {
         self.ends.clear();
         self.raw = 0..0;
         self.kept = None;
-        let Some(column) = segment.columns.raw else { return Ok(()) };
+        let Some(column) = wanted.segment.columns.raw else { return Ok(()) };
         let Layout::Bytes { width } = column.layout else { unreachable!("raw is binary, as Columns::of checked") };
-        let (offsets, data) = body.offsets(segment, meta, meta.raw, width, rows, bytes)?;
+        let (offsets, data) = wanted.offsets(wanted.meta.raw, width, bytes)?;
         let (base, len) = (data.start, (data.end - data.start) as usize);
         if len > u32::MAX as usize {
             return Err(SlabError::TooLarge);
         }
-        let at = u64::from(meta.raw.data.at) + base;
-        self.kept = segment.store.in_memory(meta.body + at, len);
+        let at = u64::from(wanted.meta.raw.data.at) + base;
+        self.kept = wanted.segment.store.in_memory(wanted.meta.body + at, len);
         if self.kept.is_none() {
-            self.raw = body.range(segment, meta, at, len, bytes)?;
+            self.raw = wanted.range(at, len, bytes)?;
         }
         let offsets = &bytes[offsets][usize::from(width)..];
         if width == 8 {
@@ -216,7 +189,7 @@ impl<'c> Slab<'c> {
         // The last end lies at the data's end; so ends that ascend all lie inside.
         if !self.ends.is_sorted() {
             let row = self.ends.windows(2).position(|pair| pair[0] > pair[1]).unwrap_or(0);
-            return Err(SlabError::Outside { row: rows.start + row as u32 });
+            return Err(SlabError::Outside { row: wanted.rows.start + row as u32 });
         }
         Ok(())
     }
@@ -252,22 +225,23 @@ impl<'c> Slab<'c> {
     }
 }
 
-impl Body {
+/// Rows of a batch that are to be had, with what has been read of it.
+struct Wanted<'c> {
+    segment: &'c Segment,
+    meta: &'c Batch,
+    body: Body,
+    rows: Range<u32>,
+}
+
+impl Wanted<'_> {
     /// Some bytes of the body: where they are among `bytes`.
-    fn range(
-        self,
-        segment: &Segment,
-        meta: &Batch,
-        at: u64,
-        len: usize,
-        bytes: &mut Scratch,
-    ) -> io::Result<Range<usize>> {
+    fn range(&self, at: u64, len: usize, bytes: &mut Scratch) -> io::Result<Range<usize>> {
         if len == 0 {
             // Nothing may lie anywhere.
             return Ok(0..0);
         }
-        let at = meta.body + at;
-        if let Some(read) = self.read
+        let at = self.meta.body + at;
+        if let Some(read) = self.body.read
             && at >= read.at
             && at + len as u64 <= read.at + read.len as u64
         {
@@ -275,55 +249,47 @@ impl Body {
             return Ok(start..start + len);
         }
         let start = bytes.len();
-        segment.store.read(at, len, bytes)?;
+        self.segment.store.read(at, len, bytes)?;
         Ok(start..start + len)
     }
 
-    fn fixed(
-        self,
-        segment: &Segment,
-        meta: &Batch,
-        column: ColumnSpans,
-        width: u8,
-        rows: &Range<u32>,
-        bytes: &mut Scratch,
-    ) -> io::Result<Range<usize>> {
+    /// The rows' values in a column of fixed width.
+    fn fixed(&self, column: ColumnSpans, width: u8, bytes: &mut Scratch) -> io::Result<Range<usize>> {
+        self.values(column, width, self.rows.end - self.rows.start, bytes)
+    }
+
+    /// So many values from the first row's on.
+    fn values(&self, column: ColumnSpans, width: u8, count: u32, bytes: &mut Scratch) -> io::Result<Range<usize>> {
         let width = u64::from(width);
-        let at = u64::from(column.values.at) + u64::from(rows.start) * width;
-        self.range(segment, meta, at, (u64::from(rows.end - rows.start) * width) as usize, bytes)
+        let at = u64::from(column.values.at) + u64::from(self.rows.start) * width;
+        self.range(at, (u64::from(count) * width) as usize, bytes)
     }
 
     /// Offsets (one more than rows), data, and the offset at which that data begins.
     fn texts(
-        self,
-        segment: &Segment,
-        meta: &Batch,
+        &self,
         column: ColumnSpans,
         width: u8,
-        rows: &Range<u32>,
         bytes: &mut Scratch,
     ) -> Result<(Range<usize>, Range<usize>, u64), SlabError> {
-        let (offsets, data) = self.offsets(segment, meta, column, width, rows, bytes)?;
+        let (offsets, data) = self.offsets(column, width, bytes)?;
         let at = u64::from(column.data.at) + data.start;
-        Ok((offsets, self.range(segment, meta, at, (data.end - data.start) as usize, bytes)?, data.start))
+        Ok((offsets, self.range(at, (data.end - data.start) as usize, bytes)?, data.start))
     }
 
     /// Offsets (one more than rows), and where in the column's data these rows' lies.
     fn offsets(
-        self,
-        segment: &Segment,
-        meta: &Batch,
+        &self,
         column: ColumnSpans,
         width: u8,
-        rows: &Range<u32>,
         bytes: &mut Scratch,
     ) -> Result<(Range<usize>, Range<u64>), SlabError> {
-        let offsets = self.fixed(segment, meta, column, width, &(rows.start..rows.end + 1), bytes)?;
+        let offsets = self.values(column, width, self.rows.end - self.rows.start + 1, bytes)?;
         let width = usize::from(width);
         let first = integer(&bytes[offsets.clone()][..width]);
         let last = integer(&bytes[offsets.clone()][offsets.len() - width..]);
         if first > last || last > u64::from(column.data.len) {
-            return Err(SlabError::Outside { row: rows.start });
+            return Err(SlabError::Outside { row: self.rows.start });
         }
         Ok((offsets, first..last))
     }
