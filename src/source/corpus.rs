@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -69,9 +70,10 @@ impl Indexed {
 
 /// Reads recorded journals and a candidate's traces, with one order of ids for both.
 pub fn open(recorded: &[Input], candidate: &[Input]) -> Result<(Corpus, Corpus, Ids), SourceError> {
+    let room = Arc::default();
     let (recorded, candidate) = rayon::join(
-        || Files::open(recorded, Role::Recorded).map(Indexed::read),
-        || Files::open(candidate, Role::Candidate).map(Indexed::read),
+        || Files::open(recorded, Role::Recorded, &room).map(Indexed::read),
+        || Files::open(candidate, Role::Candidate, &room).map(Indexed::read),
     );
     let (recorded, candidate) = (recorded?, candidate?);
     let ids = ids_of([&recorded, &candidate]);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arrow::{ArrowError, Opened, Segment, Store, StoreReader};
+use super::arrow::{ArrowError, Opened, Room, Segment, Store, StoreReader};
 use super::problem::{Lost, Problem, SourceError};
 use crate::journal::{InvocationInfo, Trace};
 
@@ -64,15 +64,17 @@ pub struct Files {
     pub info: Vec<(String, InvocationInfo)>,
     pub traces: Vec<NamedTrace>,
     pub problems: Vec<Problem>,
+    /// For what is not read in place.
+    pub(super) room: Arc<Room>,
 }
 
 impl Files {
-    pub fn open(inputs: &[Input], role: Role) -> Result<Self, SourceError> {
-        let mut files = Self::default();
+    pub fn open(inputs: &[Input], role: Role, room: &Arc<Room>) -> Result<Self, SourceError> {
+        let mut files = Self { room: Arc::clone(room), ..Self::default() };
         for input in inputs {
             match input {
                 Input::Stdin => {
-                    let store = Store::spool(&mut io::stdin().lock())
+                    let store = Store::spool(&mut io::stdin().lock(), room)
                         .map_err(|source| SourceError::Io { path: "standard input".to_owned(), source })?;
                     files.open_store("standard input", store, role)?;
                 }
@@ -142,7 +144,7 @@ impl Files {
             Store::open(path).map_err(failed)?
         } else {
             // A pipe can not be read at any place.
-            Store::spool(&mut File::open(path).map_err(failed)?).map_err(failed)?
+            Store::spool(&mut File::open(path).map_err(failed)?, &self.room).map_err(failed)?
         };
         self.open_store(&name, store, role)
     }

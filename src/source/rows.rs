@@ -9,7 +9,7 @@ use crate::journal::{EntryKind, InvocationInfo};
 
 impl Files {
     pub(super) fn take_unusual(&mut self, name: &str, store: &Store) -> Result<(), SourceError> {
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(&self.room);
         let mut last = None;
         let mut rows = 0;
         let converted = convert(store, |row, info| {
@@ -58,7 +58,7 @@ impl Files {
     }
 
     pub(super) fn take_json(&mut self, name: &str, store: &Store, role: Role) -> Result<(), SourceError> {
-        let mut spool = Spool::default();
+        let mut spool = Spool::new(&self.room);
         let before = self.problems.len();
         let mut taken = 0u64;
         let mut last = String::new();

@@ -27,5 +27,5 @@ pub use pieces::{BrokenBatch, Piece, Pieces};
 pub use segment::{Opened, Segment};
 pub use slab::{Body, Slab};
 pub use spool::{RowHead, Spool};
-pub use store::{Scratch, Store, StoreReader};
+pub use store::{Room, Scratch, Store, StoreReader};
 pub use write::{ArrowWriter, RowRef, WriteError};

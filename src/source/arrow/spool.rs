@@ -2,12 +2,13 @@
 //! in a temporary file when they are many. They have no frames, and what lies where is noted as they come.
 
 use std::io;
+use std::sync::Arc;
 
 use super::kinds::{ENTRY_TYPES, UNKNOWN, place_of};
 use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span, TextSpans};
 use super::pieces::Pieces;
 use super::segment::{Batch, Segment};
-use super::store::{Spooled, Store};
+use super::store::{Room, Spooled, Store};
 use crate::journal::InvocationInfo;
 
 /// A batch is closed when it has this many rows, or bytes of messages.
@@ -55,10 +56,10 @@ struct InfoColumn {
     data: String,
 }
 
-impl Default for Spool {
-    fn default() -> Self {
+impl Spool {
+    pub fn new(room: &Arc<Room>) -> Self {
         Self {
-            store: Spooled::default(),
+            store: Spooled::new(room),
             batches: Vec::new(),
             pieces: Pieces::default(),
             info_spans: Vec::new(),
@@ -75,9 +76,7 @@ impl Default for Spool {
             body: Vec::new(),
         }
     }
-}
 
-impl Spool {
     /// Whether it is of use to say what is known of the invocation of the next row, which is of this journal.
     pub fn wants_info(&self, id: &str) -> bool {
         self.last_told != id
