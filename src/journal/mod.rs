@@ -12,7 +12,7 @@ mod id;
 mod kind;
 mod trace;
 
-pub(crate) use bytes::{first_difference, same_short};
+pub(crate) use bytes::first_difference;
 pub use command::{Command, Compared, Field, FieldKind, FieldValue};
 pub use describe::describe;
 pub use entries::{Entries, EntryBuffer, Position};

@@ -175,7 +175,7 @@ impl<'c> Loader<'c> {
     /// The entries of a piece that count up from `first`, with nothing amiss in what was read with them.
     fn sound(&self, loaded: &LoadedRange, piece: &Piece, first: u32) -> Option<Entries<'_>> {
         let (slab, rows) = (&self.slabs[loaded.slab], piece.range());
-        let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end && !slab.has_old() && !slab.has_unknown();
+        let whole = loaded.failed.is_none() && rows.end <= loaded.rows.end && !slab.has_unknown();
         (whole && ascend_from(first, slab.indexes(rows.clone()))).then(|| slab.entries(rows, &self.bytes))
     }
 
@@ -262,19 +262,17 @@ impl<'c> Loader<'c> {
     fn check_kinds(&self, entries: Entries<'_>, piece: &Piece) -> Result<(), String> {
         let (segment, batch) = self.corpus.segment(piece.batch);
         let slab = &self.slabs[self.slab_of(piece)?];
-        // An old journal's entries have other types, so its version is looked at first.
-        if slab.has_old()
-            && let Ok(Some(version @ 0..=1)) = segment.version(batch, piece.row)
-        {
-            return Err(format!(
-                "a journal of version {version} (service protocol 4 and before), which is not read: \
-                 let its invocation end where it is"
-            ));
-        }
         if slab.has_unknown()
             && let Some(at) = entries.unknown()
         {
             let row = piece.row + at as u32;
+            // The entries of an old journal all have other types.
+            if let Ok(Some(version @ 0..=1)) = segment.version(batch, row) {
+                return Err(format!(
+                    "a journal of version {version} (service protocol 4 and before), which is not read: \
+                     let its invocation end where it is"
+                ));
+            }
             let text = segment.entry_type(batch, row).unwrap_or_default();
             if let Some(reason) = text.strip_prefix(INCOMPLETE) {
                 return Err(reason.to_owned());

@@ -22,8 +22,6 @@ pub struct Slab<'c> {
     kept: Option<&'c [u8]>,
     rows: Range<u32>,
     body: Body,
-    /// Whether a row has a journal version below 2.
-    has_old: bool,
     /// Whether a row has an entry type that is not known.
     has_unknown: bool,
 }
@@ -88,27 +86,7 @@ impl<'c> Slab<'c> {
         self.load_indexes(&wanted, bytes)?;
         self.load_codes(&wanted, bytes)?;
         self.has_unknown = self.codes.iter().fold(false, |unknown, code| unknown | (*code == kinds::UNKNOWN));
-        self.load_raw(&wanted, bytes)?;
-        self.load_versions(&wanted, bytes)
-    }
-
-    fn load_versions(&mut self, wanted: &Wanted<'_>, bytes: &mut Scratch) -> Result<(), SlabError> {
-        self.has_old = false;
-        let Some(Layout::Integers { width }) = wanted.segment.columns.version.map(|column| column.layout) else {
-            return Ok(());
-        };
-        let values = wanted.fixed(wanted.meta.version, width, bytes)?;
-        let values = &bytes[values];
-        self.has_old = if width == 4 {
-            values.as_chunks::<4>().0.iter().fold(false, |old, word| old | (u32::from_le_bytes(*word) < 2))
-        } else {
-            values.chunks_exact(usize::from(width)).any(|value| integer(value) < 2)
-        };
-        Ok(())
-    }
-
-    pub fn has_old(&self) -> bool {
-        self.has_old
+        self.load_raw(&wanted, bytes)
     }
 
     pub fn has_unknown(&self) -> bool {
@@ -312,7 +290,7 @@ impl Segment {
         let raw = meta.raw.data;
         let kept = self.store.in_memory(meta.body + u64::from(raw.at), raw.len as usize).is_some();
         let raw = if kept { ColumnSpans { data: Span::default(), ..meta.raw } } else { meta.raw };
-        let columns = [meta.index, meta.entry_type, raw, meta.version].map(|column| [column.values, column.data]);
+        let columns = [meta.index, meta.entry_type, raw].map(|column| [column.values, column.data]);
         let info = self.info_of_batch(batch).iter();
         let info = info.flat_map(|info| [info.ends, info.texts.values, info.texts.data]);
         extent_of(meta, columns.into_iter().flatten().chain(info))
@@ -388,8 +366,7 @@ fn codes_of<const WIDTH: usize>(ends: &[[u8; WIDTH]], base: u64, data: &[u8], co
     codes.reserve(ends.len());
     for (row, end) in ends.iter().enumerate() {
         let to = integer(end).wrapping_sub(base) as usize;
-        let text = data.get(from..to).ok_or(row as u32)?;
-        codes.push(kinds::code_of(text));
+        codes.push(kinds::code_at(data, from..to).ok_or(row as u32)?);
         from = to;
     }
     Ok(())
