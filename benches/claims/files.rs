@@ -1,7 +1,7 @@
 //! Files of generated journals: as `rehearse` writes them, as the server sends them, and as rows of JSON.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,29 @@ use rehearsal::journal::{EntryBuffer, InvocationId};
 use rehearsal::source::arrow::{ArrowWriter, RowRef};
 
 use crate::generate::{Edit, Make, Random};
+
+/// A file written as `curl` writes what it downloads: some pages at a time, whatever they hold (4 and 12 KiB in turn, by
+/// `strace`). How a file was written decides in what pieces the page cache holds it, and so what reading it costs.
+struct Download(BufWriter<File>);
+
+const PAGES: usize = 8 << 10;
+
+impl Download {
+    fn to(path: &Path) -> Self {
+        Self(BufWriter::with_capacity(PAGES, File::create(path).unwrap()))
+    }
+}
+
+impl Write for Download {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = PAGES - self.0.buffer().len();
+        self.0.write(&bytes[..bytes.len().min(if left == 0 { PAGES } else { left })])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// Which journals a file holds.
 #[derive(Clone, Copy)]
@@ -42,6 +65,8 @@ impl Content {
                 "server" => content.write_as_server(path),
                 _ => content.write_json(path),
             }
+            // What is still on its way to the disk would be in the way of whoever is measured.
+            File::open(path).unwrap().sync_all().unwrap();
         }
     }
 
@@ -61,7 +86,9 @@ impl Content {
 
     /// Sorted, in large batches.
     pub fn write_sorted(&self, path: &Path) {
-        let mut writer = ArrowWriter::new(BufWriter::new(File::create(path).unwrap())).unwrap();
+        // As `record` does.
+        let file = BufWriter::with_capacity(256 << 10, File::create(path).unwrap());
+        let mut writer = ArrowWriter::new(file).unwrap();
         let mut entries = EntryBuffer::default();
         for (id, number) in self.ids() {
             self.write(number, &mut entries);
@@ -99,7 +126,7 @@ impl Content {
     }
 
     pub fn write_json(&self, path: &Path) {
-        let mut out = BufWriter::new(File::create(path).unwrap());
+        let mut out = Download::to(path);
         let mut entries = EntryBuffer::default();
         for (id, number) in self.ids() {
             self.write(number, &mut entries);
@@ -150,7 +177,7 @@ impl<'a> Partition<'a> {
 }
 
 struct ServerWriter {
-    writer: StreamWriter<BufWriter<File>>,
+    writer: StreamWriter<Download>,
     schema: Arc<Schema>,
 }
 
@@ -163,7 +190,7 @@ impl ServerWriter {
             Field::new("raw", DataType::LargeBinary, true),
             Field::new("version", DataType::UInt32, false),
         ]));
-        Self { writer: StreamWriter::try_new(BufWriter::new(File::create(path).unwrap()), &schema).unwrap(), schema }
+        Self { writer: StreamWriter::try_new(Download::to(path), &schema).unwrap(), schema }
     }
 
     fn batch(&mut self, partition: &mut Partition<'_>) {
