@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::types::{Int8Type, Int32Type};
@@ -717,6 +718,28 @@ fn readable_traces_with_mistakes() {
 // --- files ---
 
 #[test]
+fn a_directory_of_more_files_than_may_be_open() {
+    let directory = scratch();
+    let files = directory.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    for number in 1..=50 {
+        write(&files, &format!("{number}.arrow"), stream(&[batch(&small_journals([number]))]));
+        write(&files, &format!("{number}.jsonl"), lines(&small_journals([100 + number])));
+    }
+    let both = |limit: &str| {
+        let script = format!(r#"ulimit {limit} 40 && exec "$0" check "$1" --against "$1""#);
+        Command::new("sh").args(["-c", &script]).arg(binary()).arg(&files).output().unwrap()
+    };
+    let run = both("-Sn");
+    assert_eq!((run.status.code(), String::from_utf8_lossy(&run.stderr)), (Some(0), "".into()));
+    assert!(String::from_utf8_lossy(&run.stdout).contains("100 invocations: 100 compatible"));
+    // Where it really is so, that is told.
+    let run = both("-n");
+    assert_eq!(run.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&run.stderr).contains(".arrow: Too many open files"));
+}
+
+#[test]
 fn a_directory_of_junk() {
     let directory = scratch();
     let journals = directory.path().join("journals");
@@ -746,11 +769,15 @@ fn a_directory_of_junk() {
     let run = rehearse(&["check", text(&journals), "--against", text(&good)]);
     assert_eq!(run.status, 0, "junk that is no journal does not matter: {}", run.stderr);
 
-    // An Arrow file that can not be read may have held any journal.
-    write(&journals, "torn.arrow", &stream(&[batch(&rows)])[..100]);
-    let run = rehearse(&["check", text(&journals), "--against", text(&good)]);
-    assert_eq!(run.status, 3, "{}", run.stderr);
-    assert!(run.stderr.contains("journals/torn.arrow: "), "{}", run.stderr);
+    // An Arrow file that can not be read may have held any journal, and so may one that is packed.
+    let torn = &stream(&[batch(&rows)])[..100];
+    for (name, bytes, says) in [("torn.arrow", torn, ""), ("rows.jsonl.gz", b"\x1f\x8b\x08\0", "it is packed by gzip")] {
+        let file = write(&journals, name, bytes);
+        let run = rehearse(&["check", text(&journals), "--against", text(&good)]);
+        assert_eq!(run.status, 3, "{}", run.stderr);
+        assert!(run.stderr.contains(&format!("journals/{name}: {says}")), "{}", run.stderr);
+        std::fs::remove_file(file).unwrap();
+    }
 }
 
 #[test]
@@ -760,6 +787,7 @@ fn what_was_named_must_be_readable() {
     let missing = directory.path().join("missing.jsonl");
     let junk = write(directory.path(), "junk.txt", "nothing of ours");
     let shape = write(directory.path(), "shape.json", "[1,2,3]");
+    let packed = write(directory.path(), "rows.jsonl.zst", b"\x28\xb5\x2f\xfd\0");
     let mut transcript = String::new();
     for (recorded, candidate) in [
         (&missing, &good),
@@ -767,6 +795,7 @@ fn what_was_named_must_be_readable() {
         (&junk, &good),
         (&good, &junk),
         (&shape, &good),
+        (&packed, &good),
         (&Path::new("/proc/self/mem").to_owned(), &good),
     ] {
         let run = rehearse(&["check", text(recorded), "--against", text(candidate)]);

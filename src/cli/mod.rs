@@ -184,6 +184,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     output::log_to_stderr(&cli.common);
+    // Files of journals are open as long as they are read, and many systems allow 1,024 unless asked.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::debug!("no more files may be opened than before: {error}");
+    }
     let status = cli.run().unwrap_or_else(|failure| {
         output::complain(&failure);
         Status::Undone

@@ -161,6 +161,8 @@ impl Files {
                 path: name.to_owned(),
                 reason: "it is neither Arrow IPC nor JSON".to_owned(),
             }),
+            // It may hold any journal.
+            Format::Packed(by) => Err(format(format!("it is packed by {by}, which is not read: unpack it first"))),
             Format::Arrow => match Segment::open(store).map_err(|error| format(error.to_string()))? {
                 Opened::Segment(segment) => {
                     self.take_segment(name, *segment).map_err(|error| format(error.to_string()))
@@ -204,8 +206,19 @@ enum Format {
     Arrow,
     Json,
     Empty,
+    /// By a program of this name.
+    Packed(&'static str),
     Unknown,
 }
+
+/// What packed files begin with.
+const PACKERS: [(&[u8], &str); 5] = [
+    (b"\x1F\x8B", "gzip"),
+    (b"\x28\xB5\x2F\xFD", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xFD7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+];
 
 impl Format {
     fn of(store: &Store) -> io::Result<Self> {
@@ -214,6 +227,9 @@ impl Format {
         let head = &head[..read];
         if head.starts_with(b"ARROW1") || head.starts_with(&[0xFF; 4]) {
             return Ok(Self::Arrow);
+        }
+        if let Some((_, by)) = PACKERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return Ok(Self::Packed(by));
         }
         let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
         Ok(match head.iter().find(|byte| !byte.is_ascii_whitespace()) {

@@ -8,7 +8,7 @@ pub(super) fn hints(changes: &Changes) -> Vec<String> {
     let mut hints: Vec<String> = changes
         .in_notation
         .iter()
-        .map(|field| format!("{field} is the same JSON in another notation (key order or spaces): pin the serialiser"))
+        .map(|field| format!("{field} is the same JSON in another notation (key order, spaces, escapes or the like): pin the serialiser"))
         .collect();
     for change in &changes.changes {
         let (Some(recorded), Some(replayed)) = (&change.recorded, &change.replayed) else { continue };
