@@ -29,6 +29,8 @@ pub enum Edit {
     None,
     /// Every sleep wakes up, and every send is due, some milliseconds later.
     Timing,
+    /// Every run has another result.
+    Results,
     /// One number in the value of as many set states as [`Make::edits`] says, anywhere in the journal.
     Mismatch,
 }
@@ -115,7 +117,7 @@ impl Writer<'_> {
                     number(11, id, raw);
                     bytes(12, format!("step {at}").as_bytes(), raw);
                 });
-                self.completion(NotificationKind::Run, id);
+                self.ran(id);
             }
             30..60 => {
                 self.value(if edited && self.make.changes() { 3 } else { 2 });
@@ -179,8 +181,14 @@ impl Writer<'_> {
             });
         }
         for at in 0..runs {
-            self.completion(NotificationKind::Run, at + 1);
+            self.ran(at + 1);
         }
+    }
+
+    /// What a run gave.
+    fn ran(&mut self, id: u64) {
+        self.value(if self.make.edit == Edit::Results { 3 } else { 2 });
+        self.notification(NotificationKind::Run, id, |raw, text| message(5, text, raw));
     }
 
     fn id(&mut self) -> u64 {

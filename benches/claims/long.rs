@@ -14,7 +14,10 @@ pub fn run(table: &mut Table) {
     // Wake-up times differ, so that every entry is looked at and none is passed over as part of equal bytes.
     growth(table, "steps", Make::new(1_000, 64).with(Edit::Timing), Make::new(100_000, 64).with(Edit::Timing));
     let parallel = |commands| Make { parallel_runs: true, ..Make::new(commands, 64) };
-    growth(table, "parallel runs", parallel(1_000), parallel(10_000));
+    let [short, long] = [1_000, 10_000].map(|commands| parallel(commands).with(Edit::Results));
+    growth(table, "parallel runs with other results", short, long);
+    growth(table, "equal parallel runs", parallel(1_000), parallel(10_000));
+    growth_of_memcmp(table, parallel(1_000), parallel(10_000));
 
     let corpus = Corpus::new(parallel(10_000), 1);
     let frames = machine::frames_of(corpus.recorded.view());
@@ -34,6 +37,20 @@ pub fn run(table: &mut Table) {
     });
     let time = from.elapsed().as_secs_f64();
     table.at_most("(e) 100,000 commands, 1,000 scattered edits", 2.0, time, " s", format!("{findings} findings"));
+}
+
+/// What equal sides can not grow less than: the short journal fits the second-level cache, and the long one does not.
+fn growth_of_memcmp(table: &mut Table, small: Make, large: Make) {
+    let corpora = [large, small].map(|make| Corpus::new(make, 1));
+    let [mut on_large, mut on_small] = corpora.each_ref().map(|corpus| {
+        || {
+            black_box(black_box(corpus.recorded.view()).identical(black_box(&corpus.replayed.view())));
+        }
+    });
+    let [many, few] = alternate(11, Duration::from_millis(20), [&mut on_large, &mut on_small]);
+    let entries = corpora.each_ref().map(|corpus| corpus.entries() as f64);
+    let growth = ratio(&many, &few) * entries[1] / entries[0];
+    table.shown("(e) one memcmp of the equal parallel runs", growth, " times", String::new());
 }
 
 /// One long journal beside a short one, again and again; and, as a figure of its own, beside as many short ones as make up
