@@ -771,7 +771,8 @@ fn a_directory_of_junk() {
 
     // An Arrow file that can not be read may have held any journal, and so may one that is packed.
     let torn = &stream(&[batch(&rows)])[..100];
-    for (name, bytes, says) in [("torn.arrow", torn, ""), ("rows.jsonl.gz", b"\x1f\x8b\x08\0", "it is packed by gzip")] {
+    for (name, bytes, says) in [("torn.arrow", torn, ""), ("rows.jsonl.gz", b"\x1f\x8b\x08\0", "it is packed by gzip")]
+    {
         let file = write(&journals, name, bytes);
         let run = rehearse(&["check", text(&journals), "--against", text(&good)]);
         assert_eq!(run.status, 3, "{}", run.stderr);

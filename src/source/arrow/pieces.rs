@@ -56,18 +56,6 @@ impl Pieces {
         })
     }
 
-    /// Makes room for what comes, by what came up to this place of a file of that size. Growing by doubling would hold
-    /// memory that is never used.
-    pub(super) fn expect(&mut self, size: u64, upto: u64) {
-        let found = self.pieces.len();
-        // A few say nothing yet.
-        if found > 4 * ENOUGH && self.pieces.capacity() - found < ENOUGH {
-            let left = size.saturating_sub(upto) as f64 / upto.max(1) as f64;
-            let expected = (found as f64 * left) as usize;
-            self.pieces.reserve_exact(expected + expected / 8 + ENOUGH);
-        }
-    }
-
     /// Takes the ids that batches have keys of.
     pub(super) fn take_dictionary(&mut self, texts: &Texts<'_>) {
         let ids: Result<_, ArrowError> = texts.iter().map(|text| Ok(self.id_of(text?))).collect();
@@ -177,9 +165,6 @@ pub struct BrokenBatch {
     pub batch: usize,
     pub reason: String,
 }
-
-/// Room for the pieces of one batch, mostly.
-const ENOUGH: usize = 256;
 
 /// Behind which row each run of a batch's rows ends.
 fn run_ends(rows: Rows<'_>, (width, place): (u8, Span), buffer: &mut Scratch) -> Result<Vec<usize>, ArrowError> {

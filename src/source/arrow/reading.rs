@@ -87,9 +87,10 @@ impl<'a> Reading<'a> {
         let info: Vec<TextSpans> =
             info.map(|column| text_spans(batch, *column, rows, header.body_len)).collect::<Option<_>>()?;
         if rows > 0 {
+            make_room(&mut self.batches, near.size(), header.body);
+            make_room(&mut self.pieces.pieces, near.size(), header.body);
             self.batches.push(noted);
             self.info.extend(info);
-            self.pieces.expect(near.size(), header.body);
             let rows = Rows { near, batch: &noted, number: self.batches.len() - 1 };
             self.pieces.take_batch(rows, (own.id.layout, id), &mut self.buffer);
             self.useful = header.body + u64::from(id.end());
@@ -132,6 +133,20 @@ impl<'a> Reading<'a> {
             self.type_texts.push(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect());
         }
         Ok(true)
+    }
+}
+
+/// Room for what a batch adds, mostly.
+const ENOUGH: usize = 256;
+
+/// Makes room for what comes, by what came up to this place of a file of that size. Growing by doubling would hold memory
+/// that is never used, and touch more of it.
+fn make_room<T>(found: &mut Vec<T>, size: u64, upto: u64) {
+    // A few say nothing yet.
+    if found.len() > 4 * ENOUGH && found.capacity() - found.len() < ENOUGH {
+        let left = size.saturating_sub(upto) as f64 / upto.max(1) as f64;
+        let expected = (found.len() as f64 * left) as usize;
+        found.reserve_exact(expected + expected / 8 + ENOUGH);
     }
 }
 
