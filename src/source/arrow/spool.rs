@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::kinds::{ENTRY_TYPES, UNKNOWN, place_of};
 use super::layout::{Column, ColumnSpans, Columns, INFO_COLUMNS, Layout, Span, TextSpans};
 use super::pieces::Pieces;
+use super::room::{Room, Spooled};
 use super::segment::{Batch, Segment};
-use super::store::{Room, Spooled, Store};
+use super::store::Store;
 use crate::journal::InvocationInfo;
 
 /// A batch is closed when it has this many rows, or bytes of messages.
