@@ -1,8 +1,8 @@
 //! `entry_type` texts to one-byte codes, a few nanoseconds a row.
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::segment::integer;
 use crate::journal::{CommandKind, EntryKind, NotificationKind};
 
 pub const UNKNOWN: u8 = EntryKind::UNKNOWN;
@@ -21,6 +21,7 @@ const LONGEST: usize = 48;
 
 /// A known text, with zeros behind it, its place among [`ENTRY_TYPES`] and its code.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Known {
     text: [u8; LONGEST],
     len: u8,
@@ -36,7 +37,7 @@ static TABLE: LazyLock<[Known; SLOTS]> = LazyLock::new(|| {
     let mut table = [NONE; SLOTS];
     for (place, (text, code)) in ENTRY_TYPES.iter().enumerate() {
         let text = text.as_bytes();
-        let slot = &mut table[slot_of(text)];
+        let slot = &mut table[slot_of(text.last_chunk().expect("none is shorter"), text.len())];
         assert_eq!(slot.len, NONE.len, "two kinds share a slot: `slot_of` needs another factor");
         slot.text[..text.len()].copy_from_slice(text);
         (slot.len, slot.place, slot.code) = (text.len() as u8, place as u8, *code);
@@ -44,11 +45,10 @@ static TABLE: LazyLock<[Known; SLOTS]> = LazyLock::new(|| {
     table
 });
 
-/// By the length and the last eight bytes, which tell all known texts apart. The factor is one of those, found by trying,
+/// By the last eight bytes and the length, which tell all known texts apart. The factor is one of those, found by trying,
 /// that give each of them a slot of its own.
-fn slot_of(text: &[u8]) -> usize {
-    let Some(tail) = text.last_chunk::<8>() else { return 0 };
-    let key = u64::from_le_bytes(*tail) ^ (text.len() as u64) << 56;
+fn slot_of(tail: &[u8; 8], length: usize) -> usize {
+    let key = u64::from_le_bytes(*tail) ^ (length as u64) << 56;
     (key.wrapping_mul(0xF72F_2BB8_3586_FCA7) >> 57) as usize
 }
 
@@ -57,42 +57,70 @@ pub fn code_of(text: &[u8]) -> u8 {
     look_up(text).map_or(UNKNOWN, |known| known.code)
 }
 
-/// The code of a text among others; `None` if it does not lie there.
-pub fn code_at(texts: &[u8], place: Range<usize>) -> Option<u8> {
-    let text = texts.get(place.clone())?;
-    Some(match texts[place.start..].first_chunk() {
-        Some(wide) => look_up_in(wide, text).map_or(UNKNOWN, |known| known.code),
-        None => code_of(text),
-    })
-}
-
 /// The place of an entry type among [`ENTRY_TYPES`].
 pub fn place_of(text: &str) -> Option<usize> {
     look_up(text.as_bytes()).map(|known| known.place.into())
 }
 
 fn look_up(text: &[u8]) -> Option<&'static Known> {
-    let mut wide = [0; LONGEST];
-    wide.get_mut(..text.len())?.copy_from_slice(text);
-    look_up_in(&wide, text)
+    let known = &TABLE[slot_of(text.last_chunk()?, text.len())];
+    (known.text.get(..known.len.into()) == Some(text)).then_some(known)
 }
 
-/// Looks up a text that something may follow: so it is compared in a few words, always the same, whatever its length.
-fn look_up_in(wide: &[u8; LONGEST], text: &[u8]) -> Option<&'static Known> {
-    /// From `LONGEST - n` on, a mask that keeps `n` bytes.
-    static KEEP: [u8; 2 * LONGEST] = {
-        let mut keep = [0; 2 * LONGEST];
-        keep.split_at_mut(LONGEST).0.copy_from_slice(&[0xFF; LONGEST]);
-        keep
-    };
-    let keep = KEEP[LONGEST.checked_sub(text.len())?..].first_chunk::<LONGEST>()?;
-    let known = &TABLE[slot_of(text)];
-    // No early exit, so that this becomes vector code.
-    let mut differs = 0;
-    for at in 0..LONGEST {
-        differs |= (wide[at] & keep[at]) ^ known.text[at];
+/// Appends the codes of texts that lie one behind the other, by where each of them ends; an error is the row that lies
+/// outside.
+pub fn codes_of<const WIDTH: usize>(
+    ends: &[[u8; WIDTH]],
+    base: u64,
+    texts: &[u8],
+    codes: &mut Vec<u8>,
+) -> Result<(), u32> {
+    let mut from = 0;
+    let first = codes.len();
+    codes.resize(first + ends.len(), UNKNOWN);
+    let mut again = [0; (AT_ONCE + 1) * LONGEST];
+    for (block, (ends, codes)) in ends.chunks(AT_ONCE).zip(codes[first..].chunks_mut(AT_ONCE)).enumerate() {
+        let ends = ends.iter().map(|end| integer(end).wrapping_sub(base) as usize);
+        from = match all_known(from, ends.clone(), texts, codes, &mut again) {
+            Some(to) => to,
+            None => {
+                for (row, (to, code)) in ends.zip(codes).enumerate() {
+                    *code = code_of(texts.get(from..to).ok_or((block * AT_ONCE + row) as u32)?);
+                    from = to;
+                }
+                from
+            }
+        };
     }
-    (differs == 0 && usize::from(known.len) == text.len()).then_some(known)
+    Ok(())
+}
+
+/// So many texts are looked at together.
+const AT_ONCE: usize = 32;
+
+/// The codes of texts all of which are known, and where the last one ends. What each must be goes by its end and its
+/// length; whether it is that is found out for all at once, by writing them down again.
+fn all_known(
+    from: usize,
+    ends: impl Iterator<Item = usize>,
+    texts: &[u8],
+    codes: &mut [u8],
+    again: &mut [u8],
+) -> Option<usize> {
+    let table = &*TABLE;
+    let mut at = from;
+    let mut fit = true;
+    for (to, code) in ends.zip(codes) {
+        let tail = texts.get(to.checked_sub(8)?..to)?.first_chunk()?;
+        let length = to.wrapping_sub(at);
+        let known = &table[slot_of(tail, length)];
+        // The zeros behind it are written over by the next one.
+        *again.get_mut(at.wrapping_sub(from)..)?.first_chunk_mut()? = known.text;
+        fit &= usize::from(known.len) == length;
+        *code = known.code;
+        at = to;
+    }
+    (fit && texts.get(from..at)? == again.get(..at - from)?).then_some(at)
 }
 
 #[cfg(test)]
@@ -111,21 +139,50 @@ mod tests {
         }
     }
 
+    fn codes(texts: &[&str], base: u64) -> Vec<u8> {
+        let ends = texts.iter().scan(base, |end, text| {
+            *end += text.len() as u64;
+            Some(end.to_le_bytes())
+        });
+        let mut codes = vec![7];
+        codes_of(&ends.collect::<Vec<_>>(), base, texts.concat().as_bytes(), &mut codes).unwrap();
+        assert_eq!(codes.remove(0), 7);
+        codes
+    }
+
     #[test]
-    fn every_entry_type_is_found_among_others() {
-        let others = ["", "Run", "Command: Run\0", &"x".repeat(LONGEST + 1)].map(|text| (text.to_owned(), UNKNOWN));
-        // Each is followed by others, by little, and by nothing.
-        let mut texts = String::new();
-        let mut places = Vec::new();
-        for (text, code) in ENTRY_TYPES.iter().chain(&others).chain(ENTRY_TYPES.iter()) {
-            places.push((texts.len()..texts.len() + text.len(), *code));
-            texts.push_str(text);
+    fn entry_types_are_known_among_others() {
+        let (known, expected): (Vec<&str>, Vec<u8>) =
+            ENTRY_TYPES.iter().map(|(text, code)| (text.as_str(), *code)).cycle().take(5 * AT_ONCE + 3).unzip();
+        assert_eq!(codes(&known, 0), expected);
+        assert_eq!(codes(&known, 12_345), expected);
+        // The same bytes with another end in between, which the text before and the one behind may seem to have; and others.
+        let long = "x".repeat((AT_ONCE + 2) * LONGEST);
+        for (at, pair) in [
+            (0, ["Command: Ru", "nCommand: Run"]),
+            (70, ["Command: RunCommand: ", "Run"]),
+            (2 * AT_ONCE, ["", "Command: Run"]),
+            (3 * AT_ONCE - 1, ["Command: Rum", "Command: Run\0"]),
+            (5 * AT_ONCE, [&long, "Command: Sleep"]),
+        ] {
+            let mut texts = known.clone();
+            texts[at..at + 2].copy_from_slice(&pair);
+            let mut expected = expected.clone();
+            expected[at..at + 2].copy_from_slice(&pair.map(|text| code_of(text.as_bytes())));
+            assert_eq!(codes(&texts, 99), expected, "{at}");
         }
-        let end = texts.len();
-        for (place, code) in places {
-            assert_eq!(code_at(texts.as_bytes(), place.clone()), Some(code), "{}", &texts[place]);
-        }
-        assert_eq!(code_at(texts.as_bytes(), end - 3..end + 1), None);
-        assert_eq!(code_at(texts.as_bytes(), Range { start: 5, end: 3 }), None);
+    }
+
+    #[test]
+    fn texts_that_lie_outside_are_told() {
+        let texts = "Command: Run".repeat(300);
+        let mut ends: Vec<[u8; 4]> = (1..=300u32).map(|row| (12 * row).to_le_bytes()).collect();
+        let told = |ends: &[[u8; 4]], base| codes_of(ends, base, texts.as_bytes(), &mut Vec::new());
+        assert_eq!(told(&ends, 0), Ok(()));
+        assert_eq!(told(&ends, 13), Err(0), "the first ends before it begins");
+        ends[200] = 5_000_u32.to_le_bytes();
+        assert_eq!(told(&ends, 0), Err(200));
+        ends[200] = 12_u32.to_le_bytes();
+        assert_eq!(told(&ends, 0), Err(200));
     }
 }

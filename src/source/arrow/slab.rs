@@ -130,8 +130,8 @@ impl<'c> Slab<'c> {
                 let (offsets, data, base) = wanted.texts(wanted.meta.entry_type, width, bytes)?;
                 let (offsets, data) = (&bytes[offsets], &bytes[data]);
                 let read = match width {
-                    4 => codes_of(&offsets.as_chunks::<4>().0[1..], base, data, &mut self.codes),
-                    _ => codes_of(&offsets.as_chunks::<8>().0[1..], base, data, &mut self.codes),
+                    4 => kinds::codes_of(&offsets.as_chunks::<4>().0[1..], base, data, &mut self.codes),
+                    _ => kinds::codes_of(&offsets.as_chunks::<8>().0[1..], base, data, &mut self.codes),
                 };
                 read.map_err(|row| SlabError::Outside { row: wanted.rows.start + row })?;
             }
@@ -358,18 +358,6 @@ impl Segment {
             Layout::Integers { .. } | Layout::Runs { .. } => unreachable!("as Columns::of checked"),
         }
     }
-}
-
-/// Appends the codes of texts, by where each of them ends; an error is the row that lies outside.
-fn codes_of<const WIDTH: usize>(ends: &[[u8; WIDTH]], base: u64, data: &[u8], codes: &mut Vec<u8>) -> Result<(), u32> {
-    let mut from = 0;
-    codes.reserve(ends.len());
-    for (row, end) in ends.iter().enumerate() {
-        let to = integer(end).wrapping_sub(base) as usize;
-        codes.push(kinds::code_at(data, from..to).ok_or(row as u32)?);
-        from = to;
-    }
-    Ok(())
 }
 
 /// Where in the file these parts of a batch begin and end.
