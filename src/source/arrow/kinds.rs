@@ -173,6 +173,18 @@ mod tests {
         }
     }
 
+    /// What is written down again begins with such a text, too.
+    #[test]
+    fn a_part_of_an_entry_type_is_none() {
+        for (text, code) in ENTRY_TYPES.iter() {
+            for end in 0..=text.len() {
+                let expected = ENTRY_TYPES.iter().find(|(known, _)| *known == text[..end]);
+                let expected = expected.map_or(UNKNOWN, |(_, code)| *code);
+                assert_eq!(codes(&[text, &text[..end]], 0), [*code, expected], "{}", &text[..end]);
+            }
+        }
+    }
+
     #[test]
     fn texts_that_lie_outside_are_told() {
         let texts = "Command: Run".repeat(300);
