@@ -87,8 +87,8 @@ impl<'a> Reading<'a> {
         let info: Vec<TextSpans> =
             info.map(|column| text_spans(batch, *column, rows, header.body_len)).collect::<Option<_>>()?;
         if rows > 0 {
-            make_room(&mut self.batches, near.size(), header.body);
-            make_room(&mut self.pieces.pieces, near.size(), header.body);
+            expect_more(&mut self.batches, near.size(), header.body);
+            expect_more(&mut self.pieces.pieces, near.size(), header.body);
             self.batches.push(noted);
             self.info.extend(info);
             let rows = Rows { near, batch: &noted, number: self.batches.len() - 1 };
@@ -141,7 +141,7 @@ const ENOUGH: usize = 256;
 
 /// Makes room for what comes, by what came up to this place of a file of that size. Growing by doubling would hold memory
 /// that is never used, and touch more of it.
-fn make_room<T>(found: &mut Vec<T>, size: u64, upto: u64) {
+fn expect_more<T>(found: &mut Vec<T>, size: u64, upto: u64) {
     // A few say nothing yet.
     if found.len() > 4 * ENOUGH && found.capacity() - found.len() < ENOUGH {
         let left = size.saturating_sub(upto) as f64 / upto.max(1) as f64;
