@@ -21,7 +21,7 @@ use crate::operate::{
 };
 use crate::record::fetch;
 use crate::render::{Detail, write_audit, write_audit_json};
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -164,7 +164,7 @@ impl Audit {
         let by_id = audit.registered.iter().find(|deployment| deployment.id == against);
         let url = match by_id {
             Some(deployment) => endpoint(deployment),
-            None if Deployment::is_named_by(against) => against,
+            None if Candidate::is_named_by(against) => against,
             None => {
                 return Err(Failure::Usage(format!(
                     "--against {against}: neither URL nor ARN, nor a deployment that is registered there"

@@ -18,7 +18,7 @@ use crate::policy::{AcceptanceState, Traces};
 use crate::render::{SourceFiles, brief};
 use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,7 +71,7 @@ impl Check {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
         let journals = journals(&self.journals, &self.cluster, &self.select)?;
         let live =
-            self.against.iter().find_map(|against| against.to_str().filter(|text| Deployment::is_named_by(text)));
+            self.against.iter().find_map(|against| against.to_str().filter(|text| Candidate::is_named_by(text)));
         if live.is_some() && self.against.len() > 1 {
             return Err(Failure::Usage(
                 "a live candidate is checked against by itself: give --against once".to_owned(),

@@ -3,6 +3,9 @@
 //! On replay the handler is given the recorded input again. A schema that asks for more than before refuses it before the
 //! first step.
 //!
+//! Released binaries validate inputs. A build of your own does so with `--features json-schema`, and without it never
+//! reports this rule.
+//!
 //! Example: a new required field in the input type.
 //!
 //! What to do: accept what is recorded: make new fields optional, or give them defaults.

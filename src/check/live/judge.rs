@@ -14,7 +14,7 @@ use crate::replay::tripwire::Issued;
 use crate::replay::{Answer, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
-use crate::transport::{Deployment, DeploymentError, DiscoveryError, HttpError, HttpVersion, Invoke, Manifest};
+use crate::transport::{Candidate, CandidateError, DiscoveryError, HttpError, HttpVersion, Invoke, Manifest};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub struct LiveOptions {
 /// A deployment that was discovered.
 #[derive(Debug)]
 pub struct Live {
-    deployment: Deployment,
+    deployment: Candidate,
     manifest: Manifest,
     options: LiveOptions,
 }
@@ -46,15 +46,15 @@ pub struct LiveError {
 }
 
 impl LiveError {
-    fn new(deployment: &Deployment, source: DiscoveryError) -> Self {
+    fn new(deployment: &Candidate, source: DiscoveryError) -> Self {
         let version = match deployment {
-            Deployment::Http(endpoint) => Some(endpoint.version()),
+            Candidate::Http(endpoint) => Some(endpoint.version()),
             #[cfg(feature = "lambda")]
-            Deployment::Lambda(_) => None,
+            Candidate::Lambda(_) => None,
         };
         // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
         let hint = match (&source, version) {
-            (DiscoveryError::Unanswered(DeploymentError::Http(HttpError::Connection(_))), Some(version)) => {
+            (DiscoveryError::Unanswered(CandidateError::Http(HttpError::Connection(_))), Some(version)) => {
                 match version {
                     HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
                     HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",
@@ -70,7 +70,7 @@ impl LiveError {
 #[derive(Debug, thiserror::Error)]
 enum Undecided {
     #[error("the candidate: {0}")]
-    Unanswered(#[from] DeploymentError),
+    Unanswered(#[from] CandidateError),
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
 }
@@ -94,7 +94,7 @@ struct Explanation {
 }
 
 impl Live {
-    pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
+    pub async fn discover(deployment: impl Into<Candidate>, options: LiveOptions) -> Result<Self, LiveError> {
         let deployment = deployment.into();
         match Manifest::discover(&deployment).await {
             Ok(manifest) => Ok(Self { deployment, manifest, options }),
@@ -368,7 +368,7 @@ impl Live {
         subject: &Subject<'_>,
         body: Vec<u8>,
         listen: Listen,
-    ) -> Result<Answer, DeploymentError> {
+    ) -> Result<Answer, CandidateError> {
         self.deployment.attempt_until(deadline, &invoke(subject), body.into(), listen).await
     }
 }
