@@ -54,6 +54,7 @@ pub mod cluster;
 pub mod diff;
 pub mod gate;
 pub mod journal;
+mod platform;
 pub mod policy;
 pub mod protocol;
 pub mod render;

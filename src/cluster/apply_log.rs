@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::platform;
+
 /// Something that is asked of the server about one invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case")]
@@ -176,7 +178,9 @@ impl Log {
     pub fn open(path: &Path, plan: &str) -> Result<(Self, History), LogError> {
         let name = path.display().to_string();
         let failed = |error| LogError::Io(name.clone(), error);
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
+        // Not opened for appending: Windows would then refuse to cut off half a line.
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LogError::Locked(name)),
@@ -188,7 +192,7 @@ impl Log {
         }
         // The file's own entry in its directory has to last as well.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        platform::sync_directory(folder).map_err(failed)?;
         let (lines, requests) = mpsc::channel();
         let writer = std::thread::spawn(move || write_all(file, &requests));
         Ok((Self { path: name, lines, _writer: writer }, history))
@@ -245,7 +249,7 @@ fn read(file: &mut File, name: &str) -> Result<History, LogError> {
     file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(failed)?;
     let (history, whole) = parse(&text, name)?;
     // Half a line at the end: nothing was asked on its account.
-    file.set_len(whole as u64).map_err(failed)?;
+    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
     Ok(history)
 }
 

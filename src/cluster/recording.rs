@@ -138,7 +138,7 @@ impl Recording {
             // Not every file system has locks.
             Err(TryLockError::Error(error)) => tracing::debug!(%error, "not locked"),
         }
-        let (committed, begun) = kept.begun()?.unwrap_or_default();
+        let (committed, begun) = kept.begun(&file)?.unwrap_or_default();
         file.set_len(committed).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         Ok((Self { writer: writer(file, committed)?, kept: Some(kept) }, begun))
@@ -195,8 +195,8 @@ fn writer(file: File, at: u64) -> Result<ArrowWriter<Sink>, RecordingError> {
 }
 
 impl Kept {
-    /// What an earlier run left behind, if that can be gone on with.
-    fn begun(&self) -> Result<Option<(u64, Begun)>, RecordingError> {
+    /// What an earlier run left behind in the part file, if that can be gone on with.
+    fn begun(&self, part: &File) -> Result<Option<(u64, Begun)>, RecordingError> {
         let Ok(text) = fs::read(&self.state) else { return Ok(None) };
         let Ok(state) = serde_json::from_slice::<State>(&text) else { return Ok(None) };
         let failed = |source| RecordingError::Io { path: self.part.clone(), source };
@@ -211,7 +211,8 @@ impl Kept {
                 ours: self.subject.to_string(),
             });
         }
-        let file = File::open(&self.part).map_err(failed)?;
+        // The same handle: on Windows the lock keeps every other one from reading.
+        let file = part.try_clone().map_err(failed)?;
         let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
             tracing::warn!("{} can not be gone on with, and is begun anew", self.part.display());
             return Ok(None);
