@@ -47,6 +47,18 @@
 //! # }
 //! ```
 
+// Beyond the lints of Cargo.toml, which hold for tests and benchmarks too: there an `unwrap` is an assertion, and a print
+// is for whoever runs them.
+#![warn(
+    clippy::allow_attributes,
+    clippy::exit,
+    clippy::iter_over_hash_type,
+    clippy::mem_forget,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 pub mod candidate;
 pub mod check;
 pub mod cli;
