@@ -82,9 +82,9 @@ fn built(folder: &Path) {
     for name in ["src", "ci", "benches"] {
         std::os::unix::fs::symlink(root().join(name), folder.join(name)).unwrap();
     }
-    let release = folder.join("target").join(TARGET).join("release");
-    std::fs::create_dir_all(&release).unwrap();
-    std::fs::copy(binary(), release.join("rehearse")).unwrap();
+    let dist = folder.join("target").join(TARGET).join("dist");
+    std::fs::create_dir_all(&dist).unwrap();
+    std::fs::copy(binary(), dist.join("rehearse")).unwrap();
 }
 
 /// An archive as the release workflow makes it, in `dist/`.
@@ -114,7 +114,7 @@ fn the_release_workflow_packs_what_the_action_installs() {
     for (name, script) in &build {
         // What cargo builds is the binary that is there already.
         if script.starts_with("cargo build") {
-            assert_eq!(script.trim(), "cargo build --release --locked --target \"$TARGET\"");
+            assert_eq!(script.trim(), "cargo build --profile dist --locked --all-features --target \"$TARGET\"");
             continue;
         }
         let output = run(script, &nothing, &[("GITHUB_REF_NAME", &tag)]);
@@ -253,7 +253,8 @@ fn the_action_installs_what_was_released_and_nothing_else() {
         assert!(String::from_utf8_lossy(&output.stdout).ends_with("rehearse built by cargo\n"), "{}", said(&output));
         let asked = std::fs::read_to_string(folder.join("cargo.log")).unwrap();
         assert!(
-            asked.starts_with("install\n--locked\n") && asked.contains(&format!("--version\n{version}\nrehearsal\n"))
+            asked.starts_with("install\n--locked\n--profile\ndist\n--all-features\n")
+                && asked.contains(&format!("--version\n{version}\nrehearsal\n"))
         );
     }
 }
@@ -298,7 +299,7 @@ fn the_image_has_a_shell_and_no_root() {
     assert!(stages.len() == 2 && !stages[1].contains("distroless") && !stages[1].contains("scratch"), "{stages:?}");
     let user = file.lines().find_map(|line| line.strip_prefix("USER ")).unwrap();
     assert!(!user.starts_with('0') && !user.starts_with("root"), "{user}");
-    let copied = "COPY --from=build /src/target/release/rehearse /usr/local/bin/rehearse";
+    let copied = "COPY --from=build /src/rehearse /usr/local/bin/rehearse";
     assert!(file.lines().any(|line| line == copied) && file.contains("ENTRYPOINT [\"/usr/local/bin/rehearse\"]"));
 }
 
