@@ -4,7 +4,7 @@
 //! and not answered is looked up on the server by the next run.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -179,13 +179,11 @@ impl Log {
         let name = path.display().to_string();
         let failed = |error| LogError::Io(name.clone(), error);
         // Not opened for appending: Windows would then refuse to cut off half a line.
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let mut file = match platform::open_as_only_writer(path) {
+            Ok((file, locked)) => locked.map(|()| file).map_err(failed)?,
             Err(TryLockError::WouldBlock) => return Err(LogError::Locked(name)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        };
         let history = read(&mut file, &name)?;
         if history.plan.as_deref().is_some_and(|other| other != plan) {
             return Err(LogError::OtherPlan(name));
@@ -327,16 +325,14 @@ mod tests {
             log.write(will(restart.clone())).await.unwrap();
             assert!(matches!(Log::open(&path, "abc"), Err(LogError::Locked(_))), "one run at a time");
         }
+        // The writer's thread lets go of the file a moment after the log is dropped.
+        while platform::open_as_only_writer(&path).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         // Killed in the middle of a line.
         let torn = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&torn[..], b"{\"at\":\"2026"].concat()).unwrap();
-        let opened = loop {
-            // The writer's thread lets go of the file a moment after the log is dropped.
-            match Log::open(&path, "abc") {
-                Err(LogError::Locked(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
-                other => break other.unwrap(),
-            }
-        };
+        let opened = Log::open(&path, "abc").unwrap();
         let past = &opened.1.invocations["inv"];
         assert_eq!(past.open.as_ref().unwrap().0, restart);
         assert_eq!(past.done, Some(Act::Kill));

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tally::Stretch;
 use crate::journal::IdOrder;
+use crate::platform;
 use crate::source::arrow::{ArrowWriter, INFO_COLUMNS, Opened, RowRef, Segment, Store, WriteError};
 
 #[derive(Debug, thiserror::Error)]
@@ -130,15 +131,16 @@ impl Recording {
             return Err(RecordingError::Directory(kept.target));
         }
         let failed = |source| RecordingError::Io { path: kept.part.clone(), source };
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&kept.part).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let (mut file, locked) = match platform::open_as_only_writer(&kept.part) {
+            Ok(opened) => opened,
             Err(TryLockError::WouldBlock) => return Err(RecordingError::Busy(kept.part)),
-            // Not every file system has locks.
-            Err(TryLockError::Error(error)) => tracing::debug!(%error, "not locked"),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        // Not every file system has locks.
+        if let Err(error) = locked {
+            tracing::debug!(%error, "not locked");
         }
-        let (committed, begun) = kept.begun(&file)?.unwrap_or_default();
+        let (committed, begun) = kept.begun()?.unwrap_or_default();
         file.set_len(committed).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         Ok((Self { writer: writer(file, committed)?, kept: Some(kept) }, begun))
@@ -195,8 +197,8 @@ fn writer(file: File, at: u64) -> Result<ArrowWriter<Sink>, RecordingError> {
 }
 
 impl Kept {
-    /// What an earlier run left behind in the part file, if that can be gone on with.
-    fn begun(&self, part: &File) -> Result<Option<(u64, Begun)>, RecordingError> {
+    /// What an earlier run left behind, if that can be gone on with.
+    fn begun(&self) -> Result<Option<(u64, Begun)>, RecordingError> {
         let Ok(text) = fs::read(&self.state) else { return Ok(None) };
         let Ok(state) = serde_json::from_slice::<State>(&text) else { return Ok(None) };
         let failed = |source| RecordingError::Io { path: self.part.clone(), source };
@@ -211,8 +213,7 @@ impl Kept {
                 ours: self.subject.to_string(),
             });
         }
-        // The same handle: on Windows the lock keeps every other one from reading.
-        let file = part.try_clone().map_err(failed)?;
+        let file = File::open(&self.part).map_err(failed)?;
         let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
             tracing::warn!("{} can not be gone on with, and is begun anew", self.part.display());
             return Ok(None);
