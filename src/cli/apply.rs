@@ -329,6 +329,7 @@ impl Apply {
 }
 
 /// The first Ctrl-C asks to stop; the second is heeded at once, since all is written down at any moment.
+#[expect(clippy::exit, reason = "whoever interrupts twice wants out now")]
 async fn stop_on_interrupt(stop: Arc<AtomicBool>) {
     while tokio::signal::ctrl_c().await.is_ok() {
         if stop.swap(true, Ordering::Relaxed) {

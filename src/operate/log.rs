@@ -4,7 +4,7 @@
 //! and not answered is looked up on the server by the next run.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+
+use crate::platform;
 
 /// Something that is asked of the server about one invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,19 +178,19 @@ impl Log {
     pub fn open(path: &Path, plan: &str) -> Result<(Self, History), LogError> {
         let name = path.display().to_string();
         let failed = |error| LogError::Io(name.clone(), error);
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        // Not opened for appending: Windows would then refuse to cut off half a line.
+        let mut file = match platform::open_as_only_writer(path) {
+            Ok((file, locked)) => locked.map(|()| file).map_err(failed)?,
             Err(TryLockError::WouldBlock) => return Err(LogError::Locked(name)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        };
         let history = read(&mut file, &name)?;
         if history.plan.as_deref().is_some_and(|other| other != plan) {
             return Err(LogError::OtherPlan(name));
         }
         // The file's own entry in its directory has to last as well.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        platform::sync_directory(folder).map_err(failed)?;
         let (lines, requests) = mpsc::channel();
         let writer = std::thread::spawn(move || write_all(file, &requests));
         Ok((Self { path: name, lines, _writer: writer }, history))
@@ -245,7 +247,7 @@ fn read(file: &mut File, name: &str) -> Result<History, LogError> {
     file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(failed)?;
     let (history, whole) = parse(&text, name)?;
     // Half a line at the end: nothing was asked on its account.
-    file.set_len(whole as u64).map_err(failed)?;
+    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
     Ok(history)
 }
 
@@ -323,16 +325,14 @@ mod tests {
             log.write(will(restart.clone())).await.unwrap();
             assert!(matches!(Log::open(&path, "abc"), Err(LogError::Locked(_))), "one run at a time");
         }
+        // The writer's thread lets go of the file a moment after the log is dropped.
+        while platform::open_as_only_writer(&path).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         // Killed in the middle of a line.
         let torn = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&torn[..], b"{\"at\":\"2026"].concat()).unwrap();
-        let opened = loop {
-            // The writer's thread lets go of the file a moment after the log is dropped.
-            match Log::open(&path, "abc") {
-                Err(LogError::Locked(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
-                other => break other.unwrap(),
-            }
-        };
+        let opened = Log::open(&path, "abc").unwrap();
         let past = &opened.1.invocations["inv"];
         assert_eq!(past.open.as_ref().unwrap().0, restart);
         assert_eq!(past.done, Some(Act::Kill));

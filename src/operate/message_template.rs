@@ -73,7 +73,7 @@ fn fold_word(word: &str) -> String {
 
 /// Error codes keep their digits: `RT0016`, `E404`, `HTTP/2`; ids are longer, or begin with digits.
 fn is_code(word: &str) -> bool {
-    let letters = word.chars().take_while(|c| c.is_ascii_uppercase()).count();
+    let letters = word.chars().take_while(char::is_ascii_uppercase).count();
     (1..=6).contains(&letters) && word.len() - letters <= 5 && word[letters..].chars().all(|c| c.is_ascii_digit())
 }
 

@@ -284,7 +284,7 @@ impl Copying<'_> {
             while let Err(error) = self.read(&sql).await {
                 match error {
                     CopyError::Admin(error) => patience.wait(error).await?,
-                    error => return Err(error),
+                    error @ CopyError::Recording(_) => return Err(error),
                 }
             }
         }

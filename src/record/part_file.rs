@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::Stretch;
 use crate::journal::IdOrder;
+use crate::platform;
 use crate::source::arrow::{ArrowWriter, INFO_COLUMNS, Opened, RowRef, Segment, Store, WriteError};
 
 #[derive(Debug, thiserror::Error)]
@@ -130,13 +131,14 @@ impl Recording {
             return Err(RecordingError::Directory(kept.target));
         }
         let failed = |source| RecordingError::Io { path: kept.part.clone(), source };
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&kept.part).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let (mut file, locked) = match platform::open_as_only_writer(&kept.part) {
+            Ok(opened) => opened,
             Err(TryLockError::WouldBlock) => return Err(RecordingError::Busy(kept.part)),
-            // Not every file system has locks.
-            Err(TryLockError::Error(error)) => tracing::debug!(%error, "not locked"),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        // Not every file system has locks.
+        if let Err(error) = locked {
+            tracing::debug!(%error, "not locked");
         }
         let (committed, begun) = kept.begun()?.unwrap_or_default();
         file.set_len(committed).map_err(failed)?;
