@@ -68,12 +68,15 @@ static MISSING: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {
         })
         .collect();
     if !missing.is_empty() {
-        let suites: Vec<String> = missing.iter().map(|(suite, missing)| format!("{suite} ({missing})")).collect();
+        let mut suites: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        missing.iter().for_each(|(suite, missing)| suites.entry(missing).or_default().push(suite));
+        let suites: Vec<String> =
+            suites.iter().map(|(missing, suites)| format!("{} ({missing})", suites.join(", "))).collect();
         // Not eprintln!, which the test harness keeps to itself where a test passes.
         let _ = writeln!(
             std::io::stderr().lock(),
-            "left out: {}; once these are installed, `cargo test --test e2e` runs them",
-            suites.join(", ")
+            "left out: {}. Once these are installed, `cargo test --test e2e` runs them.",
+            suites.join("; ")
         );
     }
     missing
@@ -135,7 +138,7 @@ fn provision(sdk: &str, machine: &[&str], mode: &str) -> Provisioned {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
         Some(0) => Provisioned::Ready,
-        Some(3) => Provisioned::Missing(said),
+        Some(3) => Provisioned::Missing(said.replace('\n', " ")),
         _ => Provisioned::Failed(format!("{}: {said}", output.status)),
     }
 }
