@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rehearsal::cluster::{Access, Admin, AdminError};
+use rehearsal::admin::{Access, Admin, AdminError};
 use serde_json::{Value, json};
 
 use crate::provisioning;

@@ -1,6 +1,6 @@
 //! Live checks on services of the Rust SDK, served by this process, have the verdicts of the real server.
 
-use rehearsal::candidate::Invoke;
+use rehearsal::transport::Invoke;
 
 use crate::support::live::{self, Candidate, attempt_over_http, recordings};
 use crate::support::rust_services::{candidates, serve};

@@ -5,7 +5,7 @@ mod faults;
 mod faulty_proxy;
 mod record;
 
-use rehearsal::cluster::{Access, Admin, AdminError, quoted};
+use rehearsal::admin::{Access, Admin, AdminError, quoted};
 use serde_json::{Value, json};
 
 use crate::server::Server;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rehearsal::candidate::Invoke;
+use rehearsal::transport::Invoke;
 
 use crate::provisioning;
 use crate::support::live::{Candidate, attempt_over_http};

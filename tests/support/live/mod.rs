@@ -7,9 +7,9 @@ mod table;
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use rehearsal::candidate::Invoke;
 use rehearsal::journal::{CommandKind, EntryKind};
 use rehearsal::protocol::{MessageType, Start, put_frame};
+use rehearsal::transport::Invoke;
 use serde_json::Value;
 
 use super::folders::{scratch, text};
@@ -110,7 +110,7 @@ fn execute(candidate: &impl Candidate, fixture: &Fixture) {
 
 /// Sends an attempt to an endpoint over HTTP.
 pub fn attempt_over_http(url: &str, invoke: &Invoke<'_>, body: Vec<u8>) {
-    use rehearsal::candidate::{Endpoint, Transport};
+    use rehearsal::transport::{Endpoint, Transport};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let endpoint = Endpoint::new(url, Transport::default()).unwrap();

@@ -6,9 +6,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use super::admin::{Admin, AdminError};
-use super::chosen::Chosen;
-use super::sql::any_of;
+use crate::admin::Chosen;
+use crate::admin::any_of;
+use crate::admin::{Admin, AdminError};
 use crate::journal::{IdOrder, InvocationInfo};
 use crate::source::arrow::Feed;
 

@@ -17,12 +17,12 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
-use super::admin::{Admin, AdminError, Download, Patience};
-use super::chosen::Chosen;
 use super::listing::Listing;
-use super::recording::{Begun, Recording, RecordingError};
-use super::sql::any_of;
-use super::tally::{Stretch, Tally};
+use super::part_file::{Begun, Recording, RecordingError};
+use super::progress::{Stretch, Tally};
+use crate::admin::Chosen;
+use crate::admin::any_of;
+use crate::admin::{Admin, AdminError, Download, Patience};
 use crate::journal::IdOrder;
 use crate::source::INCOMPLETE;
 use crate::source::arrow::{Converted, Feed, RowRef, convert_batch};
