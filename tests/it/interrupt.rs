@@ -1,6 +1,5 @@
 //! Ctrl-C, sent to the real program, ends it at once, and the report has what was done until then.
 
-use std::io::Read;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -118,6 +117,7 @@ fn tracing() {
 }
 
 /// An offline check whose output nobody reads, so that it still runs when the signal arrives.
+#[cfg(target_os = "linux")]
 fn stuck_offline_check(file: &tempfile::NamedTempFile) -> Child {
     let path = file.path().to_str().unwrap();
     let child = start(&["check", path, "--against", path, "--format", "jsonl"]);
@@ -136,6 +136,7 @@ fn stuck_offline_check(file: &tempfile::NamedTempFile) -> Child {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_offline_check() {
     let (file, ids) = journals(1000);
     let child = stuck_offline_check(&file);
@@ -150,6 +151,7 @@ fn an_offline_check() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_second_time_it_ends_at_once() {
     let (file, _) = journals(1000);
     let mut child = stuck_offline_check(&file);
@@ -159,6 +161,6 @@ fn the_second_time_it_ends_at_once() {
     wait_until("it ends", || child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let mut printed = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
+    std::io::Read::read_to_end(&mut child.stdout.take().unwrap(), &mut printed).unwrap();
     assert!(!printed.is_empty());
 }

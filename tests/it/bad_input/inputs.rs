@@ -73,6 +73,7 @@ fn a_directory_of_junk() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn what_was_named_must_be_readable() {
     let directory = scratch();
     let good = write(directory.path(), "good.jsonl", lines(&small_journals(1..=2)));
