@@ -197,7 +197,7 @@ fn a_hyphen_is_standard_output() {
     let flags = ["check", RECORDED, "--against", TRACE, "--report", "json=-"];
     let refused = rehearse(&flags);
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(refused.status.code() == Some(2) && said.contains("can not both go to standard output"), "{said}");
+    assert!(refused.status.code() == Some(2) && said.contains("cannot both go to standard output"), "{said}");
     let output = rehearse(&[&flags[..], &["-o", file.to_str().unwrap()]].concat());
     assert!(serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok());
 }

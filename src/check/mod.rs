@@ -4,7 +4,9 @@
 
 pub mod live;
 pub mod offline;
+mod report_builder;
 mod selection;
 
 pub use offline::{Checked, Options, check, check_journal, check_journals, load_each};
+pub use report_builder::ReportBuilder;
 pub use selection::Selection;
