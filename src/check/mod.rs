@@ -5,8 +5,10 @@
 pub mod live;
 pub mod offline;
 mod options;
+mod report_builder;
 mod selection;
 
 pub use offline::{Checked, check, check_journal, check_journals, load_each};
 pub use options::Options;
+pub use report_builder::ReportBuilder;
 pub use selection::Selection;

@@ -10,9 +10,10 @@ use serde_sarif::sarif::{
     ResultLevel, Run, RunAutomationDetails, Sarif as Document, Suppression, Tool, ToolComponent,
 };
 
+use super::text::count;
 use super::{Render, SourceFiles, brief, escaped, words, write_json};
 use crate::journal::InvocationInfo;
-use crate::policy::gate::Outcome;
+use crate::policy::gate::GateOutcome;
 use crate::report::{FingerprintTally, Group, Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
@@ -66,7 +67,7 @@ impl Sarif {
             words::handler_of(&tally.info),
             words::one_line(finding),
             brief(ids.id(tally.order).as_str()),
-            words::count(tally.count, "invocation"),
+            count(tally.count, "invocation"),
         );
         let result = SarifResult::builder()
             .rule_id(finding.rule)
@@ -94,7 +95,7 @@ impl Sarif {
             words::handler_of(&example.info),
             brief(example.judgement.reason.as_deref().unwrap_or_default()),
             brief(ids.id(example.order).as_str()),
-            words::count(group.count, "invocation"),
+            count(group.count, "invocation"),
         );
         SarifResult::builder()
             .rule_id(FAILED)
@@ -108,7 +109,7 @@ impl Sarif {
 
     /// In a file, since code scanning shows nothing else; and at the handler.
     fn location(&self, info: &InvocationInfo) -> Location {
-        let uri = escaped(self.sources.or_nowhere(info)).replace(' ', "%20");
+        let uri = escaped(self.sources.or_fallback(info)).replace(' ', "%20");
         let physical = PhysicalLocation::builder()
             .artifact_location(ArtifactLocation::builder().uri(uri).build())
             .region(Region::builder().start_line(1).build())
@@ -160,10 +161,10 @@ fn run_invocation(report: &Report, groups: &[&Group]) -> RunInvocation {
     let undecided = report.gate.undecided.iter().map(|reason| notification("error", reason.to_string()));
     let inconclusive = groups.iter().filter(|group| group.verdict == Verdict::Inconclusive).map(|group| {
         let reason = brief(group.example.judgement.reason.as_deref().unwrap_or_default()).into_owned();
-        notification("warning", format!("{} inconclusive: {reason}", words::count(group.count, "invocation")))
+        notification("warning", format!("{} inconclusive: {reason}", count(group.count, "invocation")))
     });
     RunInvocation::builder()
-        .execution_successful(report.gate.outcome() != Outcome::Undecided)
+        .execution_successful(report.gate.outcome() != GateOutcome::Undecided)
         .tool_execution_notifications(undecided.chain(inconclusive).collect::<Vec<_>>())
         .build()
 }
