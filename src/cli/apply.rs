@@ -125,15 +125,25 @@ impl Apply {
         }
         let lives = self.discover(&plan).await?;
         if let Some(deployment) = &self.repoint
-            && !self.repoint(&admin, deployment, (&plan, &lives), &log, &mut output).await?
+            && !self.repoint(&admin, deployment, &plan, &lives, &log, &mut output).await?
         {
             output.finish()?;
             return Ok(Status::Mismatch);
         }
-        let targets = self.targets(&admin, &plan, (lives, deployments), &log, &mut output).await?;
-        let summary = self.take_turns(&plan, (&admin, targets), (&log, &history), common, &mut output).await?;
+        let targets = self.targets(&admin, &plan, lives, deployments, &log, &mut output).await?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let watcher = Watcher { admin: &admin, limit: Duration::from_secs(self.watch), stop: &stop };
+        let runner = ActionRunner { targets, log: &log, watcher };
+        let applier = Applier { runner, concurrency: self.parallel.into(), max_failures: self.max_failures };
+        let listening = tokio::spawn(stop_on_interrupt(Arc::clone(&stop)));
+        let summary = take_turns(&applier, &plan, &history, common, &mut output).await;
+        listening.abort();
+        let summary = summary?;
         let log_name = path.display().to_string();
-        output.write(|out| write_apply_summary(&summary, &log_name, out))?;
+        output.write(|out| write_apply_summary(&summary, &log_name, out).and_then(|()| out.flush()))?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Stopped("interrupted; what was under way was ended, and is written down".to_owned()));
+        }
         output.finish()?;
         Ok(match summary.conclusion() {
             ApplyConclusion::Done => Status::Compatible,
@@ -184,7 +194,8 @@ impl Apply {
         &self,
         admin: &Admin,
         deployment: &str,
-        (plan, lives): (&Plan, &[Option<Live>]),
+        plan: &Plan,
+        lives: &[Option<Live>],
         log: &ActionLog,
         output: &mut Output,
     ) -> Result<bool, Failure> {
@@ -192,7 +203,7 @@ impl Apply {
             warn_of("invocations are started anew as well, by plan");
         }
         let bar = progress(0);
-        let outcome = repoint(admin, deployment, (plan, lives), log, || bar.inc(1)).await;
+        let outcome = repoint(admin, deployment, plan, lives, log, || bar.inc(1)).await;
         bar.finish_and_clear();
         let outcome = outcome.map_err(failure)?;
         output.write(|out| write_repoint(deployment, &outcome, out))?;
@@ -204,7 +215,8 @@ impl Apply {
         &self,
         admin: &Admin,
         plan: &Plan,
-        (lives, deployments): (Vec<Option<Live>>, Vec<Option<String>>),
+        lives: Vec<Option<Live>>,
+        deployments: Vec<Option<String>>,
         log: &ActionLog,
         output: &mut Output,
     ) -> Result<Vec<Option<ResumeTarget>>, Failure> {
@@ -227,48 +239,37 @@ impl Apply {
         }
         Ok(targets)
     }
+}
 
-    async fn take_turns(
-        &self,
-        plan: &Plan,
-        (admin, targets): (&Admin, Vec<Option<ResumeTarget>>),
-        (log, history): (&ActionLog, &LogHistory),
-        common: &Common,
-        output: &mut Output,
-    ) -> Result<ApplySummary, Failure> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let listening = tokio::spawn(stop_on_interrupt(stop.clone()));
-        let watcher = Watcher { admin, limit: Duration::from_secs(self.watch), stop: &stop };
-        let runner = ActionRunner { targets, log, watcher };
-        let applier = Applier { runner, concurrency: self.parallel.into(), max_failures: self.max_failures };
-        let bar = progress(plan.todo().count() as u64);
-        let mut summary = ApplySummary::default();
-        let mut written = Ok(());
-        applier
-            .run(plan, history, |action, turn| {
-                bar.inc(1);
-                summary.count(turn);
-                let not_started = matches!(turn, Err(UnfinishedTurn::NotStarted(_)));
-                if (common.verbose > 0 || !went_as_planned(turn)) && !not_started && written.is_ok() {
-                    written =
-                        bar.suspend(|| output.write(|out| write_turn(action, turn, out).and_then(|()| out.flush())));
-                }
-            })
-            .await;
-        bar.finish_and_clear();
-        listening.abort();
-        written?;
-        if stop.load(Ordering::Relaxed) {
-            let log_name = log_path(&self.plan).display().to_string();
-            output.write(|out| write_apply_summary(&summary, &log_name, out).and_then(|()| out.flush()))?;
-            return Err(Failure::Stopped("interrupted; what was under way was ended, and is written down".to_owned()));
-        }
-        Ok(summary)
-    }
+/// Takes the turns, and prints those that did not go as planned.
+async fn take_turns(
+    applier: &Applier<'_>,
+    plan: &Plan,
+    history: &LogHistory,
+    common: &Common,
+    output: &mut Output,
+) -> Result<ApplySummary, Failure> {
+    let bar = progress(plan.todo().count() as u64);
+    let mut summary = ApplySummary::default();
+    let mut written = Ok(());
+    applier
+        .run(plan, history, |action, turn| {
+            bar.inc(1);
+            summary.count(turn);
+            let not_started = matches!(turn, Err(UnfinishedTurn::NotStarted(_)));
+            if (common.verbose > 0 || !went_as_planned(turn)) && !not_started && written.is_ok() {
+                written = bar.suspend(|| output.write(|out| write_turn(action, turn, out).and_then(|()| out.flush())));
+            }
+        })
+        .await;
+    bar.finish_and_clear();
+    written?;
+    Ok(summary)
 }
 
 /// The first Ctrl-C asks the run to stop. The second ends the process at once, which is safe since the log is on the disk
 /// at any moment.
+#[expect(clippy::exit, reason = "whoever interrupts twice wants out now")]
 async fn stop_on_interrupt(stop: Arc<AtomicBool>) {
     while tokio::signal::ctrl_c().await.is_ok() {
         if stop.swap(true, Ordering::Relaxed) {

@@ -12,8 +12,8 @@ use super::{Common, Failure, Redact, Select, Status};
 use crate::admin::ClusterSelection;
 use crate::check::live::Live;
 use crate::operate::{
-    AuditConclusion, AuditReport, AuditScope, ClusterAudit, Matrix, PlanCandidate, RestartSearch, find_candidate,
-    judge_audit, set_log_aside, write_plan,
+    AuditConclusion, AuditJudging, AuditReport, AuditScope, ClusterAudit, JudgingProgress, Matrix, PlanCandidate,
+    RestartSearch, find_candidate, judge_audit, set_log_aside, write_plan,
 };
 use crate::render::{AuditDetail, write_audit, write_audit_json};
 
@@ -144,8 +144,12 @@ impl Audit {
             let scope = if self.stuck_only { AuditScope::StuckOnly } else { AuditScope::WithInFlight };
             let search = if self.plan.is_some() { RestartSearch::Wanted } else { RestartSearch::Unwanted };
             let bar = progress(0);
-            let hooks = (|total| bar.set_length(total), || bar.inc(1));
-            judge_audit(&admin, &selected, &lives, (scope, search), &mut report, hooks).await?;
+            let judging = AuditJudging { selected: &selected, scope, search };
+            let progress = |progress| match progress {
+                JudgingProgress::Started(total) => bar.set_length(total),
+                JudgingProgress::Judged => bar.inc(1),
+            };
+            judge_audit(&admin, &lives, judging, &mut report, progress).await?;
             bar.finish_and_clear();
         }
         Ok(report)

@@ -209,6 +209,7 @@ impl Run<'_> {
 }
 
 /// Writes what fails the run into the policy file; the status is what it would be with that there.
+#[expect(clippy::print_stderr, reason = "the answer to --accept, which is neither data nor a log line")]
 fn accept(report: &Report, keeper: &Gatekeeper, unacceptable: u64) -> Result<Status, Failure> {
     let acceptances = keeper.accept.acceptances(report);
     if acceptances.is_empty() {

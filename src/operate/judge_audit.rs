@@ -18,16 +18,33 @@ pub enum AuditScope {
     WithInFlight,
 }
 
-/// Judges the invocations in scope on each candidate, and adds the verdicts to the report. `search` says whether to look
-/// for restart points of what is stuck. `started` hears how many judgements there will be, `judged` of each of them.
+/// What to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditJudging<'a> {
+    pub selected: &'a ClusterSelection,
+    pub scope: AuditScope,
+    /// Whether to look for restart points of what is stuck.
+    pub search: RestartSearch,
+}
+
+/// The progress of judging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JudgingProgress {
+    /// There will be this many judgements.
+    Started(u64),
+    /// One more judgement is there.
+    Judged,
+}
+
+/// Judges the invocations in scope on each candidate, and adds the verdicts to the report.
 pub async fn judge_audit(
     admin: &Admin,
-    selected: &ClusterSelection,
     lives: &[Live],
-    (scope, search): (AuditScope, RestartSearch),
+    judging: AuditJudging<'_>,
     report: &mut AuditReport,
-    (started, judged): (impl FnOnce(u64), impl Fn()),
+    progress: impl Fn(JudgingProgress),
 ) -> Result<(), CopyError> {
+    let AuditJudging { selected, scope, search } = judging;
     let stuck: BTreeMap<String, usize> =
         report.audit.stuck.iter().enumerate().map(|(at, stuck)| (stuck.id.clone(), at)).collect();
     let mut todo: Vec<String> = stuck.keys().cloned().collect();
@@ -35,7 +52,7 @@ pub async fn judge_audit(
         let deployments = deployments_in_question(selected, report);
         todo.extend(in_flight(admin, &deployments, selected, |id| stuck.contains_key(id)).await?);
     }
-    started((todo.len() * lives.len()) as u64);
+    progress(JudgingProgress::Started((todo.len() * lives.len()) as u64));
     let restartable: BTreeSet<String> = report
         .audit
         .stuck
@@ -48,7 +65,7 @@ pub async fn judge_audit(
     while let Some(batch) = fetcher.next().await? {
         let mut seen = BTreeSet::new();
         judge_on(lives, &batch.journals, &search, |one| {
-            judged();
+            progress(JudgingProgress::Judged);
             seen.insert(one.id.clone());
             match stuck.get(&one.id) {
                 Some(at) => add_stuck(report, *at, &one),

@@ -5,7 +5,7 @@
 //! and not answered, the next run looks up on the server.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+
+use crate::platform;
 
 /// Something that `apply` asks the server to do with one invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,19 +183,19 @@ impl ActionLog {
     pub fn open(path: &Path, plan: &str) -> Result<(Self, LogHistory), LogError> {
         let name = path.display().to_string();
         let failed = |error| LogError::Io(name.clone(), error);
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        // Not opened for appending: Windows would then refuse to cut off half a line.
+        let mut file = match platform::open_as_only_writer(path) {
+            Ok((file, locked)) => locked.map(|()| file).map_err(failed)?,
             Err(TryLockError::WouldBlock) => return Err(LogError::Locked(name)),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        };
         let history = read(&mut file, &name)?;
         if history.plan.as_deref().is_some_and(|other| other != plan) {
             return Err(LogError::OtherPlan(name));
         }
         // The file's entry in its directory must be on the disk as well.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        platform::sync_directory(folder).map_err(failed)?;
         let (lines, pending) = mpsc::channel();
         let writer = std::thread::spawn(move || write_all(file, &pending));
         Ok((Self { path: name, lines, _writer: writer }, history))
@@ -250,7 +252,7 @@ fn read(file: &mut File, name: &str) -> Result<LogHistory, LogError> {
     file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).map_err(failed)?;
     let (history, whole) = parse(&text, name)?;
     // Half a line at the end is dropped: the server was not asked for anything before the line was whole.
-    file.set_len(whole as u64).map_err(failed)?;
+    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
     Ok(history)
 }
 
@@ -329,16 +331,14 @@ mod tests {
             log.write(will(restart.clone())).await.unwrap();
             assert!(matches!(ActionLog::open(&path, "abc"), Err(LogError::Locked(_))), "one run at a time");
         }
+        // The writer's thread lets go of the file a moment after the log is dropped.
+        while platform::open_as_only_writer(&path).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         // Killed in the middle of a line.
         let torn = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&torn[..], b"{\"at\":\"2026"].concat()).unwrap();
-        let opened = loop {
-            // The writer's thread lets go of the file a moment after the log is dropped.
-            match ActionLog::open(&path, "abc") {
-                Err(LogError::Locked(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),
-                other => break other.unwrap(),
-            }
-        };
+        let opened = ActionLog::open(&path, "abc").unwrap();
         let past = &opened.1.invocations["inv"];
         assert_eq!(past.open.as_ref().unwrap().0, restart);
         assert_eq!(past.done, Some(ServerAction::Kill));

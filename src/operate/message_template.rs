@@ -75,7 +75,7 @@ fn word_or_placeholder(word: &str) -> String {
 /// Whether a word is an error code, which keeps its digits: `RT0016`, `E404`, `HTTP/2`. Ids are longer, or begin with
 /// digits.
 fn is_code(word: &str) -> bool {
-    let letters = word.chars().take_while(|c| c.is_ascii_uppercase()).count();
+    let letters = word.chars().take_while(char::is_ascii_uppercase).count();
     (1..=6).contains(&letters) && word.len() - letters <= 5 && word[letters..].chars().all(|c| c.is_ascii_digit())
 }
 

@@ -30,7 +30,7 @@ pub use cause::{OldestStuck, StuckCause};
 pub use command_lines::shell_word;
 pub use deployments::{DeploymentSurvey, same_endpoint};
 pub use judge::RestartSearch;
-pub use judge_audit::{AuditScope, judge_audit};
+pub use judge_audit::{AuditJudging, AuditScope, JudgingProgress, judge_audit};
 pub use log::{ActionLog, ActionOutcome, LogError, LogEvent, LogHistory, log_path};
 pub use matrix::{CandidateVerdict, InvocationVerdicts, Matrix, MatrixCell, MatrixRow, MatrixSubject, RestartPoint};
 pub use plan::{ActionKind, Plan, PlanCandidate, PlanError, PlannedAction, is_deployment_id};

@@ -69,7 +69,7 @@ fn completion_ids(kind: CommandKind, raw: &[u8]) -> Result<Vec<u32>, DecodeError
 mod tests {
     use super::*;
     use crate::journal::{Command, FieldValue, NotificationKind, command::fields};
-    use crate::protocol::{Notification, Outcome, encode, encode_notification};
+    use crate::protocol::{CompletionResult, Notification, encode, encode_notification};
 
     fn command(kind: CommandKind, id: Option<u64>) -> (EntryKind, Vec<u8>) {
         let field = fields(kind).iter().find(|field| field.name == "result_completion_id");
@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn completed(kind: NotificationKind, id: u32) -> (EntryKind, Vec<u8>) {
-        let notification = Notification { id: NotificationId::Completion(id), outcome: Some(Outcome::Void) };
+        let notification = Notification { id: NotificationId::Completion(id), outcome: Some(CompletionResult::Void) };
         (EntryKind::Notification(kind), encode_notification(&notification))
     }
 

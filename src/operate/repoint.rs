@@ -53,7 +53,8 @@ pub enum RepointError {
 pub async fn repoint(
     admin: &Admin,
     deployment: &str,
-    (plan, lives): (&Plan, &[Option<Live>]),
+    plan: &Plan,
+    lives: &[Option<Live>],
     log: &ActionLog,
     judged: impl FnMut(),
 ) -> Result<RepointOutcome, RepointError> {

@@ -16,6 +16,7 @@ use super::progress::DetachedRange;
 use super::row_sink::{InfoTexts, RecordingError, RowSink};
 use crate::admin::ClusterSelection;
 use crate::journal::IdOrder;
+use crate::platform;
 use crate::source::arrow::{ArrowWriter, Opened, RowRef, Segment, Store};
 
 /// What a recording is a copy of. A part is continued only if it is a copy of the same.
@@ -125,13 +126,14 @@ impl Recording {
             return Err(RecordingError::Directory(paths.target));
         }
         let failed = |source| RecordingError::Io { path: paths.part.clone(), source };
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&paths.part).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let (mut file, locked) = match platform::open_as_only_writer(&paths.part) {
+            Ok(opened) => opened,
             Err(TryLockError::WouldBlock) => return Err(RecordingError::Busy(paths.part)),
-            // Some file systems have no locks.
-            Err(TryLockError::Error(error)) => tracing::debug!(%error, "not locked"),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        // Some file systems have no locks.
+        if let Err(error) = locked {
+            tracing::debug!(%error, "not locked");
         }
         let (committed, earlier) = paths.earlier_rows()?.unwrap_or_default();
         file.set_len(committed).map_err(failed)?;

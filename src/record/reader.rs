@@ -203,7 +203,7 @@ impl<'a, S: RowSink> JournalReader<'a, S> {
             while let Err(error) = self.read(&sql).await {
                 match error {
                     CopyError::Admin(error) => patience.wait(error).await?,
-                    error => return Err(error),
+                    error @ CopyError::Recording(_) => return Err(error),
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::{brief, escaped, write_json};
 use crate::journal::{
     Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
 };
-use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
+use crate::protocol::{CompletionResult, DecodeError, Notification, NotificationId, decode, decode_notification};
 use crate::rules::Redaction;
 use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
 
@@ -69,7 +69,7 @@ pub fn show_human(
 }
 
 /// What completions there are, by id.
-struct Results(HashMap<u32, (usize, Option<Outcome>)>);
+struct Results(HashMap<u32, (usize, Option<CompletionResult>)>);
 
 impl Results {
     fn of(entries: Entries<'_>) -> Self {
@@ -133,15 +133,15 @@ impl Shown {
         writeln!(out)
     }
 
-    fn outcome(&self, outcome: Option<&Outcome>) -> String {
+    fn outcome(&self, outcome: Option<&CompletionResult>) -> String {
         match outcome {
-            None | Some(Outcome::Void) => "done".to_owned(),
-            Some(Outcome::Value(payload)) => self.payload(payload),
-            Some(Outcome::Failure(failure)) => {
+            None | Some(CompletionResult::Void) => "done".to_owned(),
+            Some(CompletionResult::Value(payload)) => self.payload(payload),
+            Some(CompletionResult::Failure(failure)) => {
                 format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
             }
-            Some(Outcome::InvocationId(id)) => brief(id).into_owned(),
-            Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
+            Some(CompletionResult::InvocationId(id)) => brief(id).into_owned(),
+            Some(CompletionResult::StateKeys(keys)) => self.text(&keys_text(keys)),
         }
     }
 
