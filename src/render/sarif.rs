@@ -5,9 +5,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::text::count;
 use super::{Render, SourceFiles, brief, escaped, words, write_json};
 use crate::journal::InvocationInfo;
-use crate::policy::gate::Outcome;
+use crate::policy::gate::GateOutcome;
 use crate::report::{FingerprintTally, Group, Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
@@ -65,7 +66,7 @@ impl Sarif {
             words::handler_of(&tally.info),
             words::one_line(finding),
             brief(ids.id(tally.order).as_str()),
-            words::count(tally.count, "invocation"),
+            count(tally.count, "invocation"),
         );
         let mut result = json!({
             "level": level(finding.level),
@@ -90,7 +91,7 @@ impl Sarif {
             words::handler_of(&example.info),
             brief(example.judgement.reason.as_deref().unwrap_or_default()),
             brief(ids.id(example.order).as_str()),
-            words::count(group.count, "invocation"),
+            count(group.count, "invocation"),
         );
         json!({
             "level": "error",
@@ -104,7 +105,7 @@ impl Sarif {
 
     /// A place in a file, because code scanning shows nothing else, and the handler.
     fn location(&self, info: &InvocationInfo) -> Value {
-        let uri = escaped(self.sources.or_nowhere(info)).replace(' ', "%20");
+        let uri = escaped(self.sources.or_fallback(info)).replace(' ', "%20");
         json!({
             "logicalLocations": [{ "fullyQualifiedName": words::handler_of(info), "kind": "function" }],
             "physicalLocation": { "artifactLocation": { "uri": uri }, "region": { "startLine": 1 } },
@@ -147,11 +148,11 @@ fn run_invocation(report: &Report, groups: &[&Group]) -> Value {
     let undecided = report.gate.undecided.iter().map(|reason| notification("error", reason.to_string()));
     let inconclusive = groups.iter().filter(|group| group.verdict == Verdict::Inconclusive).map(|group| {
         let reason = brief(group.example.judgement.reason.as_deref().unwrap_or_default()).into_owned();
-        notification("warning", format!("{} inconclusive: {reason}", words::count(group.count, "invocation")))
+        notification("warning", format!("{} inconclusive: {reason}", count(group.count, "invocation")))
     });
     let notifications: Vec<Value> = undecided.chain(inconclusive).collect();
     json!({
-        "executionSuccessful": report.gate.outcome() != Outcome::Undecided,
+        "executionSuccessful": report.gate.outcome() != GateOutcome::Undecided,
         "toolExecutionNotifications": notifications,
     })
 }

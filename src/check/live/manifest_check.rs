@@ -1,6 +1,6 @@
 //! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
 
-use super::judge::Subject;
+use super::subject::Subject;
 use crate::journal::command::FieldValue;
 use crate::journal::{CommandKind, Entries, EntryKind};
 use crate::protocol::decode;
