@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::deployment::{Deployment, DeploymentError};
+use super::candidate::{Candidate, CandidateError};
 use crate::replay::Sdk;
 
 /// A deployment's manifest.
@@ -46,7 +46,7 @@ pub struct ManifestInput {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     #[error(transparent)]
-    Unanswered(#[from] DeploymentError),
+    Unanswered(#[from] CandidateError),
     #[error("its manifest can not be read: {0}")]
     Manifest(#[from] serde_json::Error),
 }
@@ -55,8 +55,8 @@ const ACCEPT: &str = "application/vnd.restate.endpointmanifest.v4+json, applicat
                       application/vnd.restate.endpointmanifest.v2+json, application/vnd.restate.endpointmanifest.v1+json";
 
 impl Manifest {
-    pub async fn discover(deployment: &Deployment) -> Result<Self, DiscoveryError> {
-        let page = deployment.get("/discover", ACCEPT).await?;
+    pub async fn discover(candidate: &Candidate) -> Result<Self, DiscoveryError> {
+        let page = candidate.get("/discover", ACCEPT).await?;
         let mut manifest: Self = serde_json::from_slice(&page.body)?;
         let server =
             page.headers.get("x-restate-server").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

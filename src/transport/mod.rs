@@ -2,7 +2,7 @@
 //!
 //! It carries bytes. [`crate::replay`] decides what to send and what an answer means.
 
-mod deployment;
+mod candidate;
 mod connections;
 mod connector;
 mod failure;
@@ -16,7 +16,7 @@ mod options;
 mod tcp;
 mod tls;
 
-pub use deployment::{Deployment, DeploymentError};
+pub use candidate::{Candidate, CandidateError};
 pub use failure::HttpError;
 pub use http::Endpoint;
 pub use identity::{Identity, IdentityError};

@@ -8,11 +8,11 @@ use crate::diff::{Replayed, Stop, Undecodable, align, inject_into};
 use crate::journal::{Await, Entries, Journal, Trace};
 use crate::policy::gate::Proof;
 use crate::replay::{
-    Agreement, AttemptRequest, CandidateError, Explain, LiveJudge, LiveJudged, Purpose, Sdk, SdkVerdict, as_told,
+    Agreement, AttemptRequest, Explain, HandlerFailure, LiveJudge, LiveJudged, Purpose, Sdk, SdkVerdict, as_told,
 };
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
-use crate::transport::{Deployment, DeploymentError, DiscoveryError, HttpError, HttpVersion, Manifest};
+use crate::transport::{Candidate, CandidateError, DiscoveryError, HttpError, HttpVersion, Manifest};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub struct LiveOptions {
 /// A deployment that was discovered.
 #[derive(Debug)]
 pub struct Live {
-    deployment: Deployment,
+    deployment: Candidate,
     manifest: Manifest,
     options: LiveOptions,
 }
@@ -44,15 +44,15 @@ pub struct LiveError {
 }
 
 impl LiveError {
-    fn new(deployment: &Deployment, source: DiscoveryError) -> Self {
+    fn new(deployment: &Candidate, source: DiscoveryError) -> Self {
         let version = match deployment {
-            Deployment::Http(endpoint) => Some(endpoint.version()),
+            Candidate::Http(endpoint) => Some(endpoint.version()),
             #[cfg(feature = "lambda")]
-            Deployment::Lambda(_) => None,
+            Candidate::Lambda(_) => None,
         };
         // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
         let hint = match (&source, version) {
-            (DiscoveryError::Unanswered(DeploymentError::Http(HttpError::Connection(_))), Some(version)) => {
+            (DiscoveryError::Unanswered(CandidateError::Http(HttpError::Connection(_))), Some(version)) => {
                 match version {
                     HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
                     HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",
@@ -65,7 +65,7 @@ impl LiveError {
 }
 
 impl Live {
-    pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
+    pub async fn discover(deployment: impl Into<Candidate>, options: LiveOptions) -> Result<Self, LiveError> {
         let deployment = deployment.into();
         match Manifest::discover(&deployment).await {
             Ok(manifest) => Ok(Self { deployment, manifest, options }),
@@ -181,7 +181,7 @@ impl Live {
                 judged.reason = Some(reason.clone());
                 return Ok(judged);
             }
-            (_, Some(CandidateError { code, message })) => {
+            (_, Some(HandlerFailure { code, message })) => {
                 judged.reason = Some(format!("the candidate failed with {code}: {}", first_line(&message)));
                 let findings = self.findings(subject, Cause::CodeChange);
                 judged.findings.extend(rejected_input(&self.manifest, subject, recorded, &findings));

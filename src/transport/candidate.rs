@@ -1,4 +1,4 @@
-//! Deployment: what journals are replayed on, reached over HTTP or through AWS Lambda.
+//! Candidate: a deployment that journals are replayed on, reached over HTTP or through AWS Lambda.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -14,15 +14,15 @@ use super::options::Transport;
 use crate::replay::{Answer, Listen};
 
 #[derive(Debug)]
-pub enum Deployment {
+pub enum Candidate {
     Http(Box<Endpoint>),
     #[cfg(feature = "lambda")]
     Lambda(Box<Function>),
 }
 
-/// Why a deployment did not answer.
+/// Why a candidate did not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum DeploymentError {
+pub enum CandidateError {
     #[error(transparent)]
     Http(#[from] HttpError),
     #[cfg(feature = "lambda")]
@@ -33,18 +33,18 @@ pub enum DeploymentError {
     NoLambda,
 }
 
-impl Deployment {
+impl Candidate {
     /// Whether this text names a deployment: a URL, or the ARN of a Lambda function.
     pub fn is_named_by(text: &str) -> bool {
         ["http://", "https://", "arn:"].iter().any(|scheme| text.starts_with(scheme))
     }
 
-    pub async fn new(name: &str, transport: Transport) -> Result<Self, DeploymentError> {
+    pub async fn new(name: &str, transport: Transport) -> Result<Self, CandidateError> {
         if name.starts_with("arn:") {
             #[cfg(feature = "lambda")]
             return Ok(Self::Lambda(Box::new(Function::new(name, transport).await?)));
             #[cfg(not(feature = "lambda"))]
-            return Err(DeploymentError::NoLambda);
+            return Err(CandidateError::NoLambda);
         }
         Ok(Self::Http(Box::new(Endpoint::new(name, transport)?)))
     }
@@ -58,7 +58,7 @@ impl Deployment {
         }
     }
 
-    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, DeploymentError> {
+    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, CandidateError> {
         match self {
             Self::Http(endpoint) => Ok(endpoint.get(path, accept).await?),
             #[cfg(feature = "lambda")]
@@ -82,7 +82,7 @@ impl Deployment {
         target: &Invoke<'_>,
         body: Bytes,
         listen: Listen,
-    ) -> Result<Answer, DeploymentError> {
+    ) -> Result<Answer, CandidateError> {
         match self {
             Self::Http(endpoint) => Ok(endpoint.attempt_until(deadline, target, body, listen).await?),
             #[cfg(feature = "lambda")]
@@ -95,7 +95,7 @@ impl Deployment {
     }
 }
 
-impl From<Endpoint> for Deployment {
+impl From<Endpoint> for Candidate {
     fn from(endpoint: Endpoint) -> Self {
         Self::Http(Box::new(endpoint))
     }
