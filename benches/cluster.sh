@@ -11,7 +11,7 @@ rounds=${ROUNDS:-5}
 if [ "$1" = fill ]; then
   for ((left = $2; left > 0; left -= 5000)); do
     REHEARSE_COST_DATA=$data REHEARSE_COST_INVOCATIONS=$((left < 5000 ? left : 5000)) \
-      cargo test --quiet --test cluster -- --ignored cost::fill --nocapture 2>&1 | grep invocations
+      cargo test --quiet --test e2e -- --ignored cluster::cost::fill --nocapture 2>&1 | grep invocations
   done
   exit
 fi

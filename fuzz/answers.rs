@@ -1,5 +1,5 @@
 //! Journals are replayed with a candidate that answers whatever the bytes say. Used by the fuzz target and by
-//! `tests/fuzz.rs`.
+//! `tests/it/fuzz.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

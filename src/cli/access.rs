@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::admin::{Access, Admin, AdminError};
-use crate::transport::{Deployment, Manifest, Transport};
+use crate::transport::{Candidate, Manifest, Transport};
 
 /// How to speak to the admin API
 #[derive(Clone, Debug, Args)]
@@ -47,7 +47,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 
 async fn is_deployment(url: &str) -> bool {
     let transport = Transport { timeout: Some(GLANCE), ..Transport::default() };
-    let Ok(deployment) = Deployment::new(url, transport).await else { return false };
+    let Ok(deployment) = Candidate::new(url, transport).await else { return false };
     Manifest::discover(&deployment).await.is_ok()
 }
 

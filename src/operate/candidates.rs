@@ -2,7 +2,7 @@
 
 use super::deployments::same_endpoint;
 use crate::admin::RegisteredDeployment;
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 /// A candidate before it is discovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub fn find_candidate(name: &str, registered: &[RegisteredDeployment]) -> Option
             deployment: Some(deployment.id.clone()),
         });
     }
-    if !Deployment::is_named_by(name) {
+    if !Candidate::is_named_by(name) {
         return None;
     }
     // Where several deployments share an endpoint, the latest one stands for it.

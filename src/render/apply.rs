@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::human::{BOLD, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
-use super::words::cut;
+use super::style::{BOLD, DIM, GREEN, RED, YELLOW};
+use super::text::{number, truncate as cut, write_wrapped};
 use super::{brief, escaped};
 use crate::journal::InvocationInfo;
 use crate::operate::{ActionKind, ActionOutcome, ApplySummary, Plan, PlannedAction, RepointOutcome, TurnResult};

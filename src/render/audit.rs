@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
-use super::words::{count, cut};
+use super::style::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
+use super::text::{count, number, truncate as cut, write_wrapped};
 use super::{brief, escaped};
 use crate::operate::{
     AuditReport, DeploymentSurvey, FailingStep, HelpCounts, MatrixCell, MatrixRow, MatrixSubject, Stuck, StuckCause,

@@ -16,4 +16,4 @@ pub use judge::{Agreement, AttemptRequest, Explain, LiveJudge, LiveJudged, Purpo
 pub use request::Attempt;
 pub use sdk::Sdk;
 pub use tracer::Tracer;
-pub use tripwire::{CandidateError, Issued, SdkVerdict, Tripwire};
+pub use tripwire::{HandlerFailure, Issued, SdkVerdict, Tripwire};

@@ -22,7 +22,7 @@ pub struct SdkVerdict {
     /// What the candidate issues where replay diverges, as the SDK names it.
     pub issued: Option<Issued>,
     /// The error that the candidate failed with, where it failed.
-    pub error: Option<CandidateError>,
+    pub error: Option<HandlerFailure>,
 }
 
 /// A command as an SDK's error names it.
@@ -34,7 +34,7 @@ pub struct Issued {
 
 /// An error that a candidate answered with: neither a mismatch nor a protocol violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CandidateError {
+pub struct HandlerFailure {
     pub code: u32,
     pub message: String,
 }
@@ -117,7 +117,7 @@ enum Sought {
     /// The Java SDK's legacy machine names no index where a state read has another key; it suspends on awaits.
     OtherKey,
     /// The candidate failed, and its error names no command.
-    Failure(CandidateError),
+    Failure(HandlerFailure),
 }
 
 /// So many fences stand behind every id that a replay can ask for.
@@ -303,7 +303,7 @@ impl<'j> Tripwire<'j> {
     }
 
     fn search_failure(&mut self, error: &AttemptError) -> Option<SdkVerdict> {
-        let error = CandidateError { code: error.code, message: error.message.clone() };
+        let error = HandlerFailure { code: error.code, message: error.message.clone() };
         match self.sentinel_places(self.commands.len()).last() {
             Some(last) => self.search(Sought::Failure(error), *last),
             None => Some(failed(error, self.commands.len())),
@@ -350,7 +350,7 @@ impl<'j> Tripwire<'j> {
             (AttemptEnd::Error(error), Sought::Failure(first)) if error.code == first.code => false,
             (AttemptEnd::Suspended(_), _) => false,
             (AttemptEnd::Error(error), _) => {
-                let error = CandidateError { code: error.code, message: error.message.clone() };
+                let error = HandlerFailure { code: error.code, message: error.message.clone() };
                 return Some(failed(error, reached + 1));
             }
             (other, _) => return Some(common(other)),
@@ -389,7 +389,7 @@ impl<'j> Tripwire<'j> {
 
 const RETURNED: &str = "the candidate: it returned where a command is recorded";
 
-fn failed(error: CandidateError, before: usize) -> SdkVerdict {
+fn failed(error: HandlerFailure, before: usize) -> SdkVerdict {
     SdkVerdict { error: Some(error), ..SdkVerdict::at(Stop::Failed(before)) }
 }
 

@@ -3,17 +3,16 @@
 use std::fmt;
 
 use super::manifest_check::{lacking, rejected_input};
+use super::subject::Subject;
 use crate::diff::{Replayed, Stop, Undecodable, align, inject_into};
-use crate::journal::{Await, Entries, InvocationId, Journal, Trace};
+use crate::journal::{Await, Entries, Journal, Trace};
 use crate::policy::gate::Proof;
-use crate::protocol::{milliseconds, unique_seed};
 use crate::replay::{
-    Agreement, Attempt, AttemptRequest, CandidateError, Explain, LiveJudge, LiveJudged, Purpose, Sdk, SdkVerdict,
-    as_told,
+    Agreement, AttemptRequest, Explain, HandlerFailure, LiveJudge, LiveJudged, Purpose, Sdk, SdkVerdict, as_told,
 };
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
-use crate::transport::{Deployment, DeploymentError, DiscoveryError, HttpError, HttpVersion, Invoke, Manifest};
+use crate::transport::{Candidate, CandidateError, DiscoveryError, HttpError, HttpVersion, Manifest};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +29,7 @@ pub struct LiveOptions {
 /// A deployment that was discovered.
 #[derive(Debug)]
 pub struct Live {
-    deployment: Deployment,
+    deployment: Candidate,
     manifest: Manifest,
     options: LiveOptions,
 }
@@ -45,15 +44,15 @@ pub struct LiveError {
 }
 
 impl LiveError {
-    fn new(deployment: &Deployment, source: DiscoveryError) -> Self {
+    fn new(deployment: &Candidate, source: DiscoveryError) -> Self {
         let version = match deployment {
-            Deployment::Http(endpoint) => Some(endpoint.version()),
+            Candidate::Http(endpoint) => Some(endpoint.version()),
             #[cfg(feature = "lambda")]
-            Deployment::Lambda(_) => None,
+            Candidate::Lambda(_) => None,
         };
         // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
         let hint = match (&source, version) {
-            (DiscoveryError::Unanswered(DeploymentError::Http(HttpError::Connection(_))), Some(version)) => {
+            (DiscoveryError::Unanswered(HandlerFailure::Http(HttpError::Connection(_))), Some(version)) => {
                 match version {
                     HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
                     HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",
@@ -65,18 +64,8 @@ impl LiveError {
     }
 }
 
-/// A journal with all that an attempt needs to know.
-pub(super) struct Subject<'j> {
-    pub journal: &'j Journal,
-    pub service: String,
-    pub handler: String,
-    pub version: u32,
-    attempt: Attempt,
-    other_seed: Option<u64>,
-}
-
 impl Live {
-    pub async fn discover(deployment: impl Into<Deployment>, options: LiveOptions) -> Result<Self, LiveError> {
+    pub async fn discover(deployment: impl Into<Candidate>, options: LiveOptions) -> Result<Self, LiveError> {
         let deployment = deployment.into();
         match Manifest::discover(&deployment).await {
             Ok(manifest) => Ok(Self { deployment, manifest, options }),
@@ -135,17 +124,9 @@ impl Live {
         self.judge_subject(journal, self.subject(journal)).await
     }
 
-    /// Judges one journal as that of another invocation, which was started from it: the seed is the same, the id is not.
+    /// Judges one journal as that of another invocation, which was started from it.
     pub async fn judge_as_new(&self, journal: &Journal) -> Judgement {
-        let subject = self.subject(journal).map(|mut subject| {
-            // The partition stays, the rest differs.
-            subject.attempt.id[8..].iter_mut().for_each(|byte| *byte = !*byte);
-            let uuid = u128::from_le_bytes(subject.attempt.id[8..].try_into().expect("sixteen bytes"));
-            let partition = u64::from_le_bytes(subject.attempt.id[..8].try_into().expect("eight bytes"));
-            subject.attempt.debug_id = InvocationId::from_numbers(partition, uuid).to_string();
-            subject
-        });
-        self.judge_subject(journal, subject).await
+        self.judge_subject(journal, self.subject(journal).map(Subject::as_new)).await
     }
 
     async fn judge_subject(&self, journal: &Journal, subject: Result<Subject<'_>, String>) -> Judgement {
@@ -181,19 +162,7 @@ impl Live {
     }
 
     fn subject<'j>(&self, journal: &'j Journal) -> Result<Subject<'j>, String> {
-        let (service, handler) = journal
-            .info
-            .service_and_handler()
-            .ok_or("the journal does not say which handler it is of: join target from sys_invocation")?;
-        if journal.entries.view().command_count() == 0 {
-            return Err("it has no commands, not even an Input".to_owned());
-        }
-        let attempt = Attempt::at(journal).ok_or("its id is not in Restate's form, and a replay needs it")?;
-        let version = journal.info.protocol_version.unwrap_or_else(|| self.manifest.likely_version());
-        let created = journal.info.created_at.as_deref().and_then(milliseconds);
-        // Up to protocol 5 the SDK derives the seed itself.
-        let other_seed = created.filter(|_| version >= 6).map(|created| unique_seed(&attempt.id, created));
-        Ok(Subject { journal, service, handler, version, attempt, other_seed })
+        Subject::of(journal, &self.manifest)
     }
 
     fn findings(&self, subject: &Subject<'_>, cause: Cause) -> Findings {
@@ -212,7 +181,7 @@ impl Live {
                 judged.reason = Some(reason.clone());
                 return Ok(judged);
             }
-            (_, Some(CandidateError { code, message })) => {
+            (_, Some(HandlerFailure { code, message })) => {
                 judged.reason = Some(format!("the candidate failed with {code}: {}", first_line(&message)));
                 let findings = self.findings(subject, Cause::CodeChange);
                 judged.findings.extend(rejected_input(&self.manifest, subject, recorded, &findings));
@@ -249,7 +218,7 @@ impl Live {
             if limit.0 != purpose {
                 limit = (purpose, self.deployment.deadline());
             }
-            match self.deployment.attempt_until(limit.1, &invoke(subject), body.into(), listen).await {
+            match self.deployment.attempt_until(limit.1, &subject.invoke(), body.into(), listen).await {
                 Ok(answer) => judge.answer(&answer)?,
                 Err(error) => judge.lost(&format!("the candidate: {error}")),
             }
@@ -265,15 +234,6 @@ fn suspends(stop: &Stop) -> bool {
 
 const SUSPENDS: &str = "this SDK raises no error here, it suspends: until what it awaits has completed, and for good if that is a run, which \
                         does not run while replaying";
-
-fn invoke<'s>(subject: &'s Subject<'_>) -> Invoke<'s> {
-    Invoke {
-        id: &subject.attempt.debug_id,
-        service: &subject.service,
-        handler: &subject.handler,
-        version: subject.version,
-    }
-}
 
 /// As much of a message as a report has room for.
 fn first_line(message: &str) -> String {

@@ -1,7 +1,7 @@
 //! One journal's verdict, and the findings that explain it.
 
-use super::Options;
 use super::parts::notes_by_parts;
+use crate::check::options::Options;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
 use crate::policy::gate::Proof;
