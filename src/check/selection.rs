@@ -1,10 +1,10 @@
-//! Which journals are wanted.
+//! A selection: conditions that choose which journals are checked.
 
 use std::collections::BTreeSet;
 
 use crate::journal::InvocationInfo;
 
-/// Every condition that is set must hold.
+/// Conditions on an invocation, all of which must hold. An empty list is no condition.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     pub invocations: BTreeSet<String>,
@@ -12,12 +12,12 @@ pub struct Selection {
     pub handlers: Vec<String>,
     pub deployments: Vec<String>,
     pub statuses: Vec<String>,
-    /// The first so many, in the order of ids.
+    /// At most this many journals, in the order of ids.
     pub limit: Option<u64>,
 }
 
 impl Selection {
-    /// Whether an invocation's id and info fit. What is not known fits no condition on it.
+    /// Whether an invocation fulfils every condition. A value that is not known fulfils no condition on it.
     pub fn fits(&self, id: &str, info: &InvocationInfo) -> bool {
         let one_of = |wanted: &[String], have: Option<&str>| {
             wanted.is_empty() || have.is_some_and(|have| wanted.iter().any(|wanted| wanted == have))
@@ -30,7 +30,7 @@ impl Selection {
             && one_of(&self.statuses, info.status.as_deref())
     }
 
-    /// Whether there is no condition; the limit is none.
+    /// Whether there is no condition. The limit does not count as one.
     pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()

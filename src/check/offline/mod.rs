@@ -1,7 +1,7 @@
-//! Recorded journals against recorded traces: one journal, and millions of them in parallel.
+//! An offline check: compares recorded journals with recorded traces, one journal or millions of them in parallel.
 //!
-//! Workers load, compare and explain; results are handed on in the order of ids, whatever the number of threads.
-//! Memory is bounded by the work under way.
+//! Workers load, compare and explain journals. The results are handed on in the order of ids, whatever the number of
+//! threads. Memory is bounded, because only a few results per thread wait for an earlier one.
 
 mod in_order;
 mod judge;
@@ -24,7 +24,8 @@ use worker::Checker;
 pub use judge::check_journal;
 pub use side_by_side::{Checked, check_journals};
 
-/// Checks every selected journal; results come in the order of ids. `false` from `sink` ends the run.
+/// Checks every selected journal, and hands the results to `sink` in the order of ids. The run ends when `sink` returns
+/// `false`.
 pub fn check(
     recorded: &Corpus,
     candidate: &Corpus,
@@ -36,7 +37,7 @@ pub fn check(
     let everything = options.selection.is_everything();
     let mut left = options.selection.limit.unwrap_or(u64::MAX);
     let mut lost = recorded.lost().map(|(id, problem)| checker.lost(id, problem.to_string())).peekable();
-    let mut hand_on = |invocation: Invocation| {
+    let mut deliver = |invocation: Invocation| {
         let fits = everything || options.selection.fits(ids.id(invocation.order).as_str(), &invocation.info);
         if left == 0 || !fits {
             return left > 0;
@@ -52,28 +53,28 @@ pub fn check(
         lock(&workers).push(worker);
         done
     };
-    let went_through = in_order(&tasks, check_task, |done| {
+    let completed = in_order(&tasks, check_task, |done| {
         done.into_iter().all(|invocation| {
-            // `next_if` would move the next one out and back in for every invocation.
+            // `next_if` would move the next item out of the iterator and back for every invocation.
             while lost.peek().is_some_and(|lost| lost.order < invocation.order) {
-                if !lost.next().is_none_or(&mut hand_on) {
+                if !lost.next().is_none_or(&mut deliver) {
                     return false;
                 }
             }
-            hand_on(invocation)
+            deliver(invocation)
         })
     });
-    if went_through {
-        lost.all(hand_on);
+    if completed {
+        lost.all(deliver);
     }
 }
 
-/// Workers are taken out and put back whole, so a panic in between leaves nothing half done.
+/// Ignores that another thread panicked: workers are only taken out and put back as a whole, so the list stays valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Loads every selected journal in the order of ids, for those who want to look at them. `false` from `sink` ends it.
+/// Loads every selected journal and hands it to `sink`, in the order of ids. This ends when `sink` returns `false`.
 pub fn load_each(
     recorded: &Corpus,
     ids: &Ids,
