@@ -142,7 +142,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
                     stop = Some(Stop::Divergence(index));
                     break;
                 }
-                ids.pass(&mine, index);
+                ids.assign(&mine, index);
                 index += 1;
             }
             Step::Await(awaited) => {
@@ -256,8 +256,8 @@ impl Default for CompletionIds {
 }
 
 impl CompletionIds {
-    fn pass(&mut self, command: &Command, index: usize) {
-        let taken = command.kind.completion_ids();
+    fn assign(&mut self, command: &Command, index: usize) {
+        let assigned = command.kind.completion_ids();
         match command.kind {
             // The command of an eager read holds its own result.
             CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => {
@@ -266,7 +266,7 @@ impl CompletionIds {
             CommandKind::Run => self.runs.push((self.next, index)),
             _ => {}
         }
-        self.next += taken;
+        self.next += assigned;
     }
 
     fn read_eagerly(&self, id: u32) -> bool {

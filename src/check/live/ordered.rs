@@ -54,8 +54,8 @@ pub async fn check_live(
     .await
 }
 
-/// Works on up to `concurrency` journals at once, and reports the results in the order of the journals. The run ends when
-/// `sink` returns `false`. A panic in `work` becomes the result of its journal.
+/// Works on up to `concurrency` journals at once, and reports the results in the order of the journals. The run ends
+/// when `sink` returns `false`. A panic in `work` becomes the result of its journal.
 pub async fn in_order<W: Future>(
     journals: impl Iterator<Item = NextJournal>,
     concurrency: usize,

@@ -34,7 +34,8 @@ impl<'j> Subject<'j> {
         Ok(Self { journal, service, handler, version, attempt, other_seed })
     }
 
-    /// The same journal under a new id, as an invocation that is restarted from this one has it. The seed stays the same.
+    /// The same journal under a new id, as an invocation has it that is restarted from this one. The seed does not
+    /// change.
     pub fn as_new(mut self) -> Self {
         // The partition stays the same; the rest of the id changes.
         let id = &mut self.attempt.id;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Does the work on all threads of the pool, and hands the results to `sink` in the order of the items while later items
-/// are in progress. Workers get ahead of the sink by a few items per thread at most, which bounds memory. The run ends
-/// when `sink` returns `false`; the result says whether it got through all items.
+/// Does the work on all threads of the pool, and hands the results to `sink` in the order of the items while later
+/// items are in progress. Workers get ahead of the sink by a few items per thread at most, which bounds memory. The run
+/// ends when `sink` returns `false`; the result says whether it got through all items.
 ///
 /// The thread that runs `sink` also works, and looks for results between two items of its own. So no thread has to be
 /// woken for each result, which would cost as much as a small item.
@@ -139,7 +139,7 @@ impl WorkQueue {
         }
     }
 
-    /// Closes the queue when the guard is dropped, and wakes the waiting workers. Each thread holds such a guard: a thread
+    /// Closes the queue when the guard is dropped, and wakes the waiting workers. Each thread holds such a guard: it
     /// exits when no items are left, when the sink asks for no more, or in a panic, and then no other has to wait.
     fn close_on_drop(&self) -> CloseOnDrop<'_> {
         CloseOnDrop(self)

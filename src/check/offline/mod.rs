@@ -35,14 +35,14 @@ pub fn check(
 ) {
     let checker = Checker { recorded, candidate, options };
     let everything = options.selection.is_everything();
-    let mut left = options.selection.limit.unwrap_or(u64::MAX);
-    let mut lost = recorded.lost().map(|(id, problem)| checker.lost(id, problem.to_string())).peekable();
+    let mut remaining = options.selection.limit.unwrap_or(u64::MAX);
+    let mut lost = recorded.lost().map(|(id, problem)| checker.inconclusive(id, problem.to_string())).peekable();
     let mut deliver = |invocation: Invocation| {
         let fits = everything || options.selection.fits(ids.id(invocation.order).as_str(), &invocation.info);
-        if left == 0 || !fits {
-            return left > 0;
+        if remaining == 0 || !fits {
+            return remaining > 0;
         }
-        left -= 1;
+        remaining -= 1;
         sink(invocation)
     };
     let tasks = recorded.tasks();
@@ -81,7 +81,7 @@ pub fn load_each(
     selection: &Selection,
     mut sink: impl FnMut(&InvocationId, &InvocationInfo, Result<Entries<'_>, String>) -> bool,
 ) {
-    let mut left = selection.limit.unwrap_or(u64::MAX);
+    let mut remaining = selection.limit.unwrap_or(u64::MAX);
     let mut loader = Loader::new(recorded);
     for task in recorded.tasks() {
         loader.load([task.clone()]);
@@ -91,13 +91,13 @@ pub fn load_each(
             if !selection.fits(id.as_str(), &info) {
                 continue;
             }
-            if left == 0 || !sink(&id, &info, entries) {
+            if remaining == 0 || !sink(&id, &info, entries) {
                 return;
             }
-            left -= 1;
+            remaining -= 1;
         }
     }
-    for (order, problem) in recorded.lost().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+    for (order, problem) in recorded.lost().take(usize::try_from(remaining).unwrap_or(usize::MAX)) {
         let id = ids.id(order);
         let info = InvocationInfo::default();
         if selection.fits(id.as_str(), &info) && !sink(&id, &info, Err(problem.to_string())) {

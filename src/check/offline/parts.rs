@@ -10,8 +10,8 @@ use crate::rules::{Finding, Findings, Notes, PartOffset};
 /// Number of entries in a part. Shorter journals are judged as a whole.
 const ENTRIES_PER_PART: usize = 1024;
 
-/// The notes on a long journal. `None` where the journal has to be judged as a whole: because it is short, because replay
-/// stops in it, or because entries do not have the same kinds and lengths on both sides.
+/// The notes on a long journal. `None` where the journal has to be judged as a whole: because it is short, because
+/// replay stops in it, or because entries do not have the same kinds and lengths on both sides.
 pub(super) fn notes_by_parts(
     recorded: Entries<'_>,
     replayed: Entries<'_>,

@@ -19,7 +19,7 @@ pub enum Checked {
     Judged(usize, Judgement),
 }
 
-/// Checks adjacent journals. `ends` holds the index after the last entry of each journal, which is the same on both sides.
+/// Checks adjacent journals. `ends` holds the index after the last entry of each journal, the same on both sides.
 ///
 /// A run of journals that are equal on both sides costs one comparison of bytes.
 pub fn check_journals(
@@ -42,8 +42,8 @@ pub fn check_journals(
     });
 }
 
-/// Whether a journal that lies in several parts is the same on both sides, byte for byte. The parts of the two sides may
-/// end at different places.
+/// Whether a journal that lies in several parts is the same on both sides, byte for byte. The parts of the two sides
+/// may end at different places.
 pub(super) fn same_in_parts(recorded: &[Entries<'_>], replayed: &[Entries<'_>]) -> bool {
     let (mut recorded, mut replayed) = (recorded.iter(), replayed.iter());
     let (mut mine, mut theirs) = (Entries::default(), Entries::default());
@@ -65,8 +65,8 @@ pub(super) fn same_in_parts(recorded: &[Entries<'_>], replayed: &[Entries<'_>]) 
     }
 }
 
-/// Splits adjacent journals into runs that are equal on both sides. `sink` gets each run, with the journal after it that
-/// differs; that is `None` at the end, and where a run was only compared up to there.
+/// Splits adjacent journals into runs that are equal on both sides. `sink` gets each run, with the journal after it
+/// that differs, or `None` where the comparison ended before a difference.
 pub(super) fn equal_runs(
     recorded: Entries<'_>,
     replayed: Entries<'_>,

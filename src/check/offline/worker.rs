@@ -32,7 +32,7 @@ impl<'c> Checker<'c> {
         let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
         let replays = self.candidate.find_all(&journals);
         // A panic is a bug of ours. It costs one verdict, or those of a task, but not the run.
-        let failed = |id| self.lost(id, PANICKED.to_owned());
+        let failed = |id| self.inconclusive(id, PANICKED.to_owned());
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             worker.recorded.load([task]);
             worker.candidate.load(replays.iter().cloned());
@@ -148,7 +148,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    pub fn lost(&self, id: IdOrder, reason: String) -> Invocation {
+    /// The result for a journal that could not be loaded or judged.
+    pub fn inconclusive(&self, id: IdOrder, reason: String) -> Invocation {
         Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
 }

@@ -104,7 +104,7 @@ impl Alignment<'_> {
 
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
-        // Rows without a recorded command are placed by their neighbours, which is computed only if there are such rows.
+        // Rows without a recorded command are placed by their neighbours. The places are computed only if needed.
         let differing = || self.differing.iter().map(|at| (*at, self.rows.at(*at)));
         let in_place = |(_, row): (usize, AlignedRow)| row.recorded.is_some() && row.shape != Some(Shape::Awaited);
         let places = if differing().all(in_place) { Vec::new() } else { self.places() };
