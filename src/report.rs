@@ -38,10 +38,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The judgement of a journal that replays without a finding.
     pub fn compatible(commands: usize) -> Self {
         Self::without_findings(Verdict::Compatible, commands, None)
     }
 
+    /// The judgement of a journal that could not be checked, for this reason.
     pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
         Self::without_findings(Verdict::Inconclusive, commands, Some(reason.into()))
     }
@@ -72,6 +74,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// An invocation to which no policy has been applied yet: a mismatch and a failure both fail the run.
     pub fn new(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Self {
         let fails = matches!(judgement.verdict, Verdict::Mismatch | Verdict::Failed);
         Self { order, info, judgement, fails }

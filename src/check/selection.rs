@@ -30,7 +30,7 @@ impl Selection {
             && one_of(&self.statuses, info.status.as_deref())
     }
 
-    /// Whether there is no condition. The limit does not count as one.
+    /// Whether there is no condition; the limit is none.
     pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()

@@ -73,10 +73,12 @@ impl<'a> Commands<'a> {
         self.commands.is_empty()
     }
 
+    /// Command `at`, decoded; `None` beyond the last.
     pub fn get(&self, at: usize) -> Option<&Command<'a>> {
         (at < self.len()).then(|| &self[at])
     }
 
+    /// The kind of command `at`, which is known without decoding it.
     pub fn kind(&self, at: usize) -> CommandKind {
         self.commands[at].kind
     }

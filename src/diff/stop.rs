@@ -70,6 +70,7 @@ pub struct Undecodable {
 }
 
 impl Stop {
+    /// The verdict that follows.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Frontier => Verdict::Compatible,
@@ -96,6 +97,7 @@ impl Stop {
 impl Verdict {
     pub const ALL: [Self; 4] = [Self::Mismatch, Self::Failed, Self::Inconclusive, Self::Compatible];
 
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mismatch => "mismatch",

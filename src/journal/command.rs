@@ -337,10 +337,12 @@ impl<'a> Command<'a> {
         Command { kind: self.kind, fields: self.fields.into_iter().map(owned).collect(), complete: self.complete }
     }
 
+    /// The value of a field; `None` where it is absent.
     pub fn get(&self, name: &str) -> Option<&FieldValue<'a>> {
         self.fields.iter().find(|(field, _)| field.name == name).map(|(_, value)| value)
     }
 
+    /// The value of a field as text; `None` where it is absent, of another type, or not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             FieldValue::Text(text) => Some(text),
@@ -349,6 +351,7 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The value of a number field; `None` where it is absent or of another type.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
             FieldValue::Number(number) => Some(*number),

@@ -43,6 +43,7 @@ impl<'a> Entries<'a> {
         self.codes.iter().position(|code| *code == EntryKind::UNKNOWN)
     }
 
+    /// The kind of entry `at` if it is a command.
     pub fn command_kind(&self, at: usize) -> Option<CommandKind> {
         match self.kind(at) {
             EntryKind::Command(kind) => Some(kind),
@@ -50,6 +51,7 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// The encoded message of entry `at`.
     pub fn raw(&self, at: usize) -> &'a [u8] {
         &self.raw[self.start_of(at)..(self.ends[at] - self.start) as usize]
     }
@@ -84,6 +86,7 @@ impl<'a> Entries<'a> {
         })
     }
 
+    /// Number of commands among the entries.
     pub fn command_count(&self) -> usize {
         // Eight codes are counted at a time: the commands of every journal are counted, so this loop is hot.
         const BITS: u64 = 0x0101_0101_0101_0101;
@@ -206,12 +209,14 @@ pub struct EntryBuffer {
 }
 
 impl EntryBuffer {
+    /// Appends one entry. Panics if the messages would exceed 4 GiB.
     pub fn push(&mut self, kind: EntryKind, raw: &[u8]) {
         self.codes.push(kind.code());
         self.raw.extend_from_slice(raw);
         self.ends.push(u32::try_from(self.raw.len()).expect("sources keep journals below 4 GiB"));
     }
 
+    /// Appends entries. Panics if the messages would exceed 4 GiB.
     pub fn extend(&mut self, entries: Entries<'_>) {
         let end = u32::try_from(self.raw.len() + entries.raw.len()).expect("sources keep journals below 4 GiB");
         let shift = (end - entries.raw.len() as u32).wrapping_sub(entries.start);

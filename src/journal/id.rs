@@ -43,6 +43,7 @@ impl InvocationId {
         Some((partition, base62(uuid)?))
     }
 
+    /// The id in Restate's form that encodes these numbers.
     pub fn from_numbers(partition_key: u64, uuid: u128) -> Self {
         let mut text = String::with_capacity(PREFIX.len() + PARTITION_DIGITS + UUID_DIGITS);
         text.push_str(PREFIX);

@@ -123,6 +123,7 @@ impl EntryKind {
     /// The code of an unknown entry type; no kind has it.
     pub(crate) const UNKNOWN: u8 = 0x7E;
 
+    /// The kind as one byte.
     pub const fn code(self) -> u8 {
         match self {
             Self::Command(kind) => kind as u8,
@@ -130,6 +131,7 @@ impl EntryKind {
         }
     }
 
+    /// The kind that has this code; `None` for a code that no kind has.
     pub const fn from_code(code: u8) -> Option<Self> {
         const KINDS: [Option<EntryKind>; 256] = {
             let mut kinds = [None; 256];
@@ -167,6 +169,7 @@ impl EntryKind {
         }
     }
 
+    /// The text of the column `entry_type`, such as `Command: Run`.
     pub fn entry_type(self) -> String {
         match self {
             Self::Command(kind) => format!("Command: {}", kind.name()),

@@ -36,6 +36,7 @@ pub enum Ending {
 }
 
 impl Trace {
+    /// The commands among the steps, in order.
     pub fn commands(&self) -> impl Iterator<Item = &Command<'static>> {
         self.steps.iter().filter_map(|step| match step {
             Step::Command(command) => Some(command),

@@ -51,7 +51,7 @@ pub fn put_frame(buffer: &mut Vec<u8>, ty: MessageType, message: &[u8]) {
 
 /// A frame announces a message that is too long to be one of the invocation protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message of {0} bytes: this is not the invocation protocol")]
+#[error("a message of {0} bytes is too long, so this is not the invocation protocol")]
 pub struct OversizedFrame(pub u32);
 
 /// A decoder of frames from bytes that arrive in pieces.
@@ -67,6 +67,7 @@ impl FrameReader {
         Self { buffer: BytesMut::new(), max_length }
     }
 
+    /// Adds bytes that arrived.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

@@ -83,6 +83,7 @@ impl<'c, 'a> Aligner<'c, 'a> {
         same || one_changed
     }
 
+    /// Pairs the commands and returns the rows.
     pub fn rows(mut self) -> AlignedRows {
         if self.is_in_step() {
             let len = self.recorded.len();
