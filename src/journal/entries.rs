@@ -269,7 +269,7 @@ mod tests {
     }
 
     /// The same as `Entries::first_difference`, entry by entry.
-    fn plainly(one: Entries<'_>, other: Entries<'_>) -> Option<usize> {
+    fn one_by_one(one: Entries<'_>, other: Entries<'_>) -> Option<usize> {
         (0..one.len()).find(|at| !one.same_bytes(*at, &other, *at))
     }
 
@@ -296,10 +296,10 @@ mod tests {
                 for replayed in &replayed {
                     let (mine, theirs) =
                         (recorded.view().range(from..lengths.len()), replayed.view().range(from..lengths.len()));
-                    assert_eq!(mine.first_difference(&theirs), plainly(mine, theirs), "{at} from {from}");
+                    assert_eq!(mine.first_difference(&theirs), one_by_one(mine, theirs), "{at} from {from}");
                     if mine.same_layout(&theirs) {
                         let place =
-                            plainly(mine, theirs).map(|entry| Position { entry, byte: mine.raw(entry).len() - 1 });
+                            one_by_one(mine, theirs).map(|entry| Position { entry, byte: mine.raw(entry).len() - 1 });
                         assert_eq!(mine.differs_from(&theirs, Position::default()), place, "{at} from {from}");
                     }
                 }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_restate_ids() {
+    fn other_texts_are_not_restate_ids() {
         let overflowing = format!("inv_1{}", "Z".repeat(33));
         for text in [
             "",

@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_what_a_server_recorded() {
+    fn a_recorded_message_is_decoded() {
         let raw = hex_simd::decode_to_vec("0a075061796d656e7412066368617267651a0d7b22616d6f756e74223a31307d50035804")
             .unwrap();
         let call = decode(CommandKind::Call, &raw).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_message() {
+    fn malformed_messages_are_refused() {
         for raw in [
             &[0x0a, 0x05, b'x'][..],
             &[0x80],

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_protocol_is_refused() {
+    fn other_protocols_are_refused() {
         let mut reader = FrameReader::new(1 << 20);
         reader.feed(b"<html><body>");
         assert!(reader.next_frame().is_err());

@@ -276,16 +276,16 @@ mod tests {
     }
 
     /// Finds the first byte that differs, then the end of the time that it lies in.
-    fn late(kind: CommandKind, a: &[u8], b: &[u8]) -> Option<usize> {
+    fn end_of_time(kind: CommandKind, a: &[u8], b: &[u8]) -> Option<usize> {
         let differs = a.iter().zip(b).position(|(a, b)| a != b)?;
         end_of_differing_time(kind, a, b, differs)
     }
 
     #[test]
     fn a_time_is_distinguished_from_other_fields() {
-        let late = |a: &[u8], b: &[u8]| late(CommandKind::Sleep, a, b);
-        assert_eq!(late(&sleep(&[0x81, 0x01], NAME), &sleep(&[0x82, 0x01], NAME)), Some(3));
-        assert_eq!(late(&sleep(&[0x01], &[]), &sleep(&[0x02], &[])), Some(2));
+        let end_of_time = |a: &[u8], b: &[u8]| end_of_time(CommandKind::Sleep, a, b);
+        assert_eq!(end_of_time(&sleep(&[0x81, 0x01], NAME), &sleep(&[0x82, 0x01], NAME)), Some(3));
+        assert_eq!(end_of_time(&sleep(&[0x01], &[]), &sleep(&[0x02], &[])), Some(2));
         // Another name; a time of another length in a message of the same size; a time without an end; equal messages.
         for (a, b) in [
             (sleep(&[0x81, 0x01], NAME), sleep(&[0x81, 0x01], &[0x62, 0x01, b'm'])),
@@ -294,19 +294,19 @@ mod tests {
             (sleep(&[0x01], NAME), sleep(&[0x01], NAME)),
             (NAME.to_vec(), vec![0x62, 0x01, b'm']),
         ] {
-            assert_eq!(late(&a, &b), None, "{a:x?} {b:x?}");
+            assert_eq!(end_of_time(&a, &b), None, "{a:x?} {b:x?}");
         }
     }
 
     #[test]
     fn a_send_differs_by_its_time_behind_the_same_fields() {
         let send = |service: u8, time: u8, rest: &[u8]| [&[0x0a, 0x01, service, 0x1a, 0x00, 0x20, time], rest].concat();
-        let late = |a: &[u8], b: &[u8]| late(CommandKind::OneWayCall, a, b);
-        assert_eq!(late(&send(b's', 1, NAME), &send(b's', 2, NAME)), Some(7));
-        assert_eq!(late(&send(b's', 1, NAME), &send(b't', 1, NAME)), None);
-        assert_eq!(late(&send(b's', 1, NAME), &send(b't', 2, NAME)), None);
+        let end_of_time = |a: &[u8], b: &[u8]| end_of_time(CommandKind::OneWayCall, a, b);
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b's', 2, NAME)), Some(7));
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b't', 1, NAME)), None);
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b't', 2, NAME)), None);
         // The length reaches beyond the end of the message.
-        assert_eq!(late(&[0x0a, 0x7f, 1], &[0x0a, 0x7f, 2]), None);
+        assert_eq!(end_of_time(&[0x0a, 0x7f, 1], &[0x0a, 0x7f, 2]), None);
     }
 
     #[test]

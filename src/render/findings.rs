@@ -19,7 +19,7 @@ const SIDE_WIDTH: usize = 42;
 const MOST_FINDINGS: usize = 4;
 
 /// Changes of one finding that are shown.
-const MAX_CHANGES: usize = 8;
+const MOST_CHANGES: usize = 8;
 
 /// Lines of a text comparison that are shown.
 const MOST_LINES: usize = 20;
@@ -83,7 +83,7 @@ fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         .iter()
         .filter_map(|row| row.recorded.as_deref())
         .map(|text| escaped(text).width() + 3)
-        .chain(finding.changes.iter().take(MAX_CHANGES).map(|change| sides(change).0.width() + 5))
+        .chain(finding.changes.iter().take(MOST_CHANGES).map(|change| sides(change).0.width() + 5))
         .max()
         .unwrap_or(0)
         .clamp(24, SIDE_WIDTH);
@@ -123,7 +123,7 @@ fn write_row(row: &ContextRow, digits: usize, width: usize, out: &mut dyn Write)
 }
 
 fn write_changes(finding: &Finding, indent: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    for change in finding.changes.iter().take(MAX_CHANGES) {
+    for change in finding.changes.iter().take(MOST_CHANGES) {
         let (recorded, replayed) = sides(change);
         let (recorded, replayed) =
             (pad(&truncate_to_width(&recorded, width - 3), width), truncate_to_width(&replayed, SIDE_WIDTH));
@@ -132,8 +132,8 @@ fn write_changes(finding: &Finding, indent: usize, width: usize, out: &mut dyn W
             writeln!(out, "{:indent$}  {}", "", truncate_to_width(&escaped(line), 2 * SIDE_WIDTH))?;
         }
     }
-    if finding.changes.len() > MAX_CHANGES {
-        writeln!(out, "{:indent$}and {} more places", "", number((finding.changes.len() - MAX_CHANGES) as u64))?;
+    if finding.changes.len() > MOST_CHANGES {
+        writeln!(out, "{:indent$}and {} more places", "", number((finding.changes.len() - MOST_CHANGES) as u64))?;
     }
     Ok(())
 }

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_it_for_all() {
+    fn a_panic_ends_the_run_on_all_threads() {
         let items: Vec<usize> = (0..1000).collect();
         for at in [0, 1, 500] {
             let work = |item: &usize| assert_ne!(*item, at);

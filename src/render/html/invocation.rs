@@ -14,7 +14,7 @@ use crate::source::Ids;
 const MOST_FINDINGS: usize = 8;
 
 /// Changes of one finding that are shown.
-const MAX_CHANGES: usize = 20;
+const MOST_CHANGES: usize = 20;
 
 /// The HTML of one invocation.
 pub fn full(invocation: &Invocation, ids: &Ids) -> Markup {
@@ -114,7 +114,7 @@ fn changes(changes: &[Change]) -> Markup {
             table .changes {
                 thead { tr { th scope="col" { "Where" } th scope="col" { "Recorded" } th scope="col" { "Replayed" } } }
                 tbody {
-                    @for change in changes.iter().take(MAX_CHANGES) {
+                    @for change in changes.iter().take(MOST_CHANGES) {
                         tr {
                             th scope="row" { code { (JournalText(&change.path)) } }
                             td .removed { (value(change.recorded.as_ref())) }
@@ -125,7 +125,7 @@ fn changes(changes: &[Change]) -> Markup {
                 }
             }
         }
-        @if changes.len() > MAX_CHANGES { p { "And " (changes.len() - MAX_CHANGES) " more places." } }
+        @if changes.len() > MOST_CHANGES { p { "And " (changes.len() - MOST_CHANGES) " more places." } }
     }
 }
 
