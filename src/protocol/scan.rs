@@ -17,7 +17,7 @@ pub enum Comparison {
     Differs,
 }
 
-/// Compares two messages, if both are as SDKs write them: known fields, each once, in tag order.
+/// Compares two messages, if both are plain, that is as SDKs write them: known fields, each once, in tag order.
 ///
 /// `None` for any other message, and where only decoding can tell. Text is not validated as UTF-8.
 pub fn compare(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> Option<Comparison> {
