@@ -16,7 +16,7 @@ if [ "$1" = fill ]; then
   exit
 fi
 
-rehearse=${REHEARSE:-target/release/rehearse}
+rehearse=${REHEARSE:-target/dist/rehearse}
 admin=127.0.0.1:${ADMIN_PORT:-39070}
 RESTATE_BASE_DIR=$data/data DO_NOT_TRACK=1 RESTATE_LISTEN_MODE=tcp RESTATE_LOG_FILTER=warn RESTATE_DEFAULT_NUM_PARTITIONS=2 \
   RESTATE_ADMIN__BIND_ADDRESS=$admin RESTATE_INGRESS__BIND_ADDRESS=127.0.0.1:${INGRESS_PORT:-39080} \

@@ -74,9 +74,9 @@ fn built(folder: &Path) {
     for name in ["src", "ci", "benches"] {
         std::os::unix::fs::symlink(root().join(name), folder.join(name)).unwrap();
     }
-    let release = folder.join("target").join(TARGET).join("release");
-    std::fs::create_dir_all(&release).unwrap();
-    std::fs::copy(released(), release.join("rehearse")).unwrap();
+    let dist = folder.join("target").join(TARGET).join("dist");
+    std::fs::create_dir_all(&dist).unwrap();
+    std::fs::copy(released(), dist.join("rehearse")).unwrap();
 }
 
 /// An archive as the release workflow makes it, in `dist/`.
@@ -109,7 +109,7 @@ fn the_release_workflow_packs_what_the_action_installs() {
     for (name, script) in &build {
         // The binary that cargo would build is there already.
         if script.starts_with("cargo build") {
-            assert_eq!(script.trim(), "cargo build --release --locked --target \"$TARGET\"");
+            assert_eq!(script.trim(), "cargo build --profile dist --locked --all-features --target \"$TARGET\"");
             continue;
         }
         let output = run(script, &nothing, &[("GITHUB_REF_NAME", &tag)]);
@@ -129,16 +129,19 @@ fn the_release_workflow_packs_what_the_action_installs() {
     }
 
     let (_, publish) = steps(&workflow["jobs"]["release"]).remove(0);
-    let gh = programs(folder.path(), &[("gh", "printf '%s\\n' \"$@\" > gh.log")]);
-    let output = run(&publish, &gh, &[("GITHUB_REF_NAME", &tag)]);
-    assert!(output.status.success(), "{}", said(&output));
-    let asked = std::fs::read_to_string(folder.path().join("gh.log")).unwrap();
-    let asked: Vec<&str> = asked.lines().collect();
-    let sum = format!("dist/{archive}.sha256");
-    assert_eq!(
-        asked,
-        ["release", "create", &tag, "--verify-tag", "--notes-file", "CHANGELOG.md", &format!("dist/{archive}"), &sum]
-    );
+    let (file, sum) = (format!("dist/{archive}"), format!("dist/{archive}.sha256"));
+    for (there, wanted) in [
+        (false, &["release", "create", &tag, "--verify-tag", "--notes-file", "CHANGELOG.md", &file, &sum][..]),
+        // A platform that failed was run again: its archive comes to the release that is there.
+        (true, &["release", "upload", &tag, "--clobber", &file, &sum]),
+    ] {
+        let script = format!("[[ $2 != view ]] || exit {}\nprintf '%s\\n' \"$@\" > gh.log", i32::from(!there));
+        let gh = programs(folder.path(), &[("gh", &script)]);
+        let output = run(&publish, &gh, &[("GITHUB_REF_NAME", &tag)]);
+        assert!(output.status.success(), "{}", said(&output));
+        let asked = std::fs::read_to_string(folder.path().join("gh.log")).unwrap();
+        assert_eq!(asked.lines().collect::<Vec<_>>(), wanted);
+    }
 }
 
 /// Serves a folder's files over HTTPS for as long as the test runs; the port. The certificate lies beside the files.
@@ -251,7 +254,8 @@ fn the_action_installs_what_was_released_and_nothing_else() {
         assert!(String::from_utf8_lossy(&output.stdout).ends_with("rehearse built by cargo\n"), "{}", said(&output));
         let asked = std::fs::read_to_string(folder.join("cargo.log")).unwrap();
         assert!(
-            asked.starts_with("install\n--locked\n") && asked.contains(&format!("--version\n{version}\nrehearsal\n"))
+            asked.starts_with("install\n--locked\n--profile\ndist\n--all-features\n")
+                && asked.contains(&format!("--version\n{version}\nrehearsal\n"))
         );
     }
 }
@@ -291,6 +295,22 @@ fn the_gitlab_job_fails_where_the_gate_does_and_leaves_its_reports() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
+/// A tag can be moved to other code; a digest can not. The comment names the tag for people and for update tools.
+#[test]
+fn workflows_pin_their_actions() {
+    let mut pinned = 0;
+    for workflow in ["ci", "release"] {
+        for line in read(&format!(".github/workflows/{workflow}.yml")).lines() {
+            let Some((_, action)) = line.split_once("uses: ") else { continue };
+            let (digest, tag) = action.split_once('@').unwrap().1.split_once(" # v").unwrap_or_default();
+            assert!(digest.len() == 40 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()), "{line}");
+            assert!(tag.split('.').count() == 3, "{line}");
+            pinned += 1;
+        }
+    }
+    assert!(pinned > 8, "{pinned} actions");
+}
+
 /// GitLab's runner starts a shell in the image, which must not run as root.
 #[test]
 fn the_image_has_a_shell_and_no_root() {
@@ -299,7 +319,7 @@ fn the_image_has_a_shell_and_no_root() {
     assert!(stages.len() == 2 && !stages[1].contains("distroless") && !stages[1].contains("scratch"), "{stages:?}");
     let user = file.lines().find_map(|line| line.strip_prefix("USER ")).unwrap();
     assert!(!user.starts_with('0') && !user.starts_with("root"), "{user}");
-    let copied = "COPY --from=build /src/target/release/rehearse /usr/local/bin/rehearse";
+    let copied = "COPY --from=build /src/rehearse /usr/local/bin/rehearse";
     assert!(file.lines().any(|line| line == copied) && file.contains("ENTRYPOINT [\"/usr/local/bin/rehearse\"]"));
 }
 

@@ -183,6 +183,6 @@ fn a_hyphen_is_standard_output() {
     let flags = ["check", RECORDED, "--against", TRACE, "--report", "json=-"];
     let refused = rehearse(&flags);
     let said = refused.stderr;
-    assert!(refused.status == 2 && said.contains("can not both go to standard output"), "{said}");
+    assert!(refused.status == 2 && said.contains("cannot both go to standard output"), "{said}");
     assert!(rehearse(&[&flags[..], &["-o", text(&file)]].concat()).json().is_object());
 }

@@ -75,6 +75,16 @@ fn parts_do_without_what_they_say() {
     }
 }
 
+/// What differs between platforms is in one small file, because only one platform is at hand to compile it on.
+#[test]
+fn only_the_shim_uses_a_platform() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (file, text) in sources(&src, "") {
+        let is_shim = Path::new(&file) == src.join("platform.rs");
+        assert_eq!(text.contains("std::os::"), is_shim, "{file}: std::os belongs in src/platform.rs alone");
+    }
+}
+
 fn sources(src: &Path, layer: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut pending = vec![src.join(layer), src.join(layer).with_extension("rs")];

@@ -11,7 +11,7 @@ fn every_rule_has_its_fixtures_and_every_folder_its_rule() {
     let of_deployments: Vec<&str> = rules::DEPLOYMENT.iter().map(|rule| rule.id).collect();
     for rule in rules::all().filter(|rule| !of_deployments.contains(&rule.id)) {
         let folder = fixtures.join(rule.id);
-        let count = std::fs::read_dir(&folder).map(Iterator::count).unwrap_or(0);
+        let count = std::fs::read_dir(&folder).map_or(0, Iterator::count);
         assert!(count > 0, "no fixture in {}", folder.display());
     }
     for folder in std::fs::read_dir(fixtures).unwrap() {

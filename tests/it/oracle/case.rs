@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rehearsal::journal::command::{FailureMessage, fields};
 use rehearsal::journal::{CommandKind, Ending, EntryBuffer, EntryKind, NotificationKind};
-use rehearsal::protocol::{self, Notification, NotificationId, Outcome};
+use rehearsal::protocol::{self, CompletionResult, Notification, NotificationId};
 use restate_sdk_shared_core::Version;
 
 use super::choices::Choices;
@@ -122,16 +122,16 @@ fn results(
         next += operation.completion_ids();
     }
     let go = NotificationId::NamedSignal("go".to_owned());
-    let failure = Outcome::Failure(FailureMessage::default());
+    let failure = CompletionResult::Failure(FailureMessage::default());
     for (times, id, outcome) in [
         // Cancellations.
-        (6, NotificationId::Signal(1), Outcome::Void),
-        (12, NotificationId::Signal(1), Outcome::Void),
+        (6, NotificationId::Signal(1), CompletionResult::Void),
+        (12, NotificationId::Signal(1), CompletionResult::Void),
         // Awakeables.
-        (2, NotificationId::Signal(17), Outcome::Value(Vec::new())),
+        (2, NotificationId::Signal(17), CompletionResult::Value(Vec::new())),
         (3, NotificationId::Signal(18), failure.clone()),
         (2, go.clone(), failure),
-        (4, go, Outcome::Void),
+        (4, go, CompletionResult::Void),
     ] {
         if journal.once_in(times) {
             let after = journal.below(commands.len());
@@ -141,15 +141,16 @@ fn results(
     results
 }
 
-fn notification(id: NotificationId, outcome: Outcome) -> Vec<u8> {
+fn notification(id: NotificationId, outcome: CompletionResult) -> Vec<u8> {
     protocol::encode_notification(&Notification { id, outcome: Some(outcome) })
 }
 
 /// The outcome that fits a command; a call's first id is answered with the invocation's id.
-fn result(kind: CommandKind, offset: u32, choices: &mut Choices<'_>) -> (NotificationKind, Outcome) {
-    use Outcome::{InvocationId, StateKeys, Void};
-    let value = Outcome::Value(b"1".to_vec());
-    let failure = Outcome::Failure(FailureMessage { code: 500, message: "boom".to_owned(), metadata: Vec::new() });
+fn result(kind: CommandKind, offset: u32, choices: &mut Choices<'_>) -> (NotificationKind, CompletionResult) {
+    use CompletionResult::{InvocationId, StateKeys, Void};
+    let value = CompletionResult::Value(b"1".to_vec());
+    let failure =
+        CompletionResult::Failure(FailureMessage { code: 500, message: "boom".to_owned(), metadata: Vec::new() });
     let ended = choices.pick(&[value.clone(), failure.clone()]);
     match (kind, offset) {
         (CommandKind::Run, _) => (NotificationKind::Run, ended),

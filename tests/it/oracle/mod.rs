@@ -158,10 +158,10 @@ fn check_divergences(case: &Case, replayed: Replayed<'_>, stop: &Stop) -> Result
     let first = divergences.first().map(|divergence| (divergence.shape, divergence.command_index));
     let fine = match stop {
         Stop::Frontier => first.is_none(),
-        Stop::Divergence(at) => first.is_some_and(|(_, index)| index == *at),
+        Stop::Divergence(at) | Stop::Violation(at) => first.is_some_and(|(_, index)| index == *at),
         Stop::Await(added) => first == Some((Shape::Awaited, added.run.unwrap_or(added.before))),
         Stop::Returned(at) => first == Some((Shape::ReturnedEarly, *at)),
-        Stop::Failed(_) | Stop::TraceEnds(_) => first.is_none(),
+        Stop::Failed(_) | Stop::TraceEnds(_) | Stop::Undecided(_) => first.is_none(),
     };
     if fine { Ok(()) } else { Err(format!("{stop:?}, but the first divergence is {first:?} of {divergences:?}")) }
 }

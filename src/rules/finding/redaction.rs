@@ -1,4 +1,5 @@
-//! What of a finding's commands and values is shown: long payloads by their beginning, hidden ones by their size.
+//! Redaction: how much of a finding's commands and values a report shows. It shortens long payloads, and replaces
+//! hidden ones by their size.
 
 use std::borrow::Cow;
 
@@ -19,16 +20,18 @@ pub enum Redaction {
     Hidden,
 }
 
-/// Longer payloads are shown by their beginning, and differing values by what is around the first difference.
+/// Bytes of the longest payload that is shown in full.
 pub(super) const LONGEST_PAYLOAD: usize = 4 << 10;
+
+/// Bytes shown of a longer payload: its beginning, or, in a differing value, the text around the first difference.
 pub(super) const PREVIEW: usize = 512;
 
-/// A command as a report has it. A short one that may be shown is its message until someone looks.
+/// A command in a report. A short command that may be shown stays an encoded message until a report shows it.
 #[derive(Clone, Debug)]
-pub struct CommandShown(Form);
+pub struct CommandShown(CommandForm);
 
 #[derive(Clone, Debug)]
-enum Form {
+enum CommandForm {
     Message(CommandKind, Box<[u8]>),
     Object(Box<Map<String, Value>>),
 }
@@ -37,17 +40,19 @@ impl CommandShown {
     pub(super) fn of(commands: &Commands<'_>, at: usize, redaction: Redaction) -> Self {
         match commands.message(at) {
             Some((kind, raw)) if redaction == Redaction::Shown && raw.len() <= LONGEST_PAYLOAD => {
-                Self(Form::Message(kind, raw.into()))
+                Self(CommandForm::Message(kind, raw.into()))
             }
-            _ => Self(Form::Object(Box::new(object(&commands[at], redaction)))),
+            _ => Self(CommandForm::Object(Box::new(object(&commands[at], redaction)))),
         }
     }
 
-    /// Its fields by name, as in the readable form.
+    /// The command's fields by name, as in the readable form.
     pub fn object(&self) -> Cow<'_, Map<String, Value>> {
         match &self.0 {
-            Form::Object(object) => Cow::Borrowed(object),
-            Form::Message(kind, raw) => Cow::Owned(object(&protocol::decode_or_bare(*kind, raw), Redaction::Shown)),
+            CommandForm::Object(object) => Cow::Borrowed(object),
+            CommandForm::Message(kind, raw) => {
+                Cow::Owned(object(&protocol::decode_or_bare(*kind, raw), Redaction::Shown))
+            }
         }
     }
 }
@@ -101,7 +106,7 @@ fn object(command: &Command, redaction: Redaction) -> Map<String, Value> {
     object
 }
 
-/// Makes a change what is shown of it.
+/// Reduces a change to what a report may show of it.
 pub(super) fn show(change: &mut Change, redaction: Redaction) {
     let hidden = redaction == Redaction::Hidden && !is_structural(&change.path);
     if hidden {
@@ -123,7 +128,7 @@ fn is_long(value: &Value) -> bool {
     size > LONGEST_PAYLOAD
 }
 
-/// Of what is shown around a difference, so much stands before it.
+/// Bytes of a preview that come before the difference.
 const BEFORE: usize = 64;
 
 fn shorten(change: &mut Change) {
@@ -145,8 +150,8 @@ fn shorten(change: &mut Change) {
             let from = text.floor_char_boundary(from);
             let shown = &text[from..text.floor_char_boundary(from + PREVIEW)];
             let before = if from > 0 { "…" } else { "" };
-            let behind = if from + shown.len() < text.len() { "…" } else { "" };
-            *value = format!("{before}{shown}{behind} ({} bytes)", text.len()).into();
+            let after = if from + shown.len() < text.len() { "…" } else { "" };
+            *value = format!("{before}{shown}{after} ({} bytes)", text.len()).into();
         }
     }
 }
@@ -155,21 +160,22 @@ fn redacted(size: usize) -> Value {
     format!("(redacted, {size} bytes)").into()
 }
 
-/// How long a value is as text.
+/// The length of a value as JSON text.
 fn length(value: &Value) -> usize {
-    struct Counted(usize);
-    impl std::fmt::Write for Counted {
+    struct ByteCounter(usize);
+    impl std::fmt::Write for ByteCounter {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {
             self.0 += text.len();
             Ok(())
         }
     }
-    let mut counted = Counted(0);
-    std::fmt::write(&mut counted, format_args!("{value}")).expect("counting does not fail");
-    counted.0
+    let mut counter = ByteCounter(0);
+    std::fmt::write(&mut counter, format_args!("{value}")).expect("counting does not fail");
+    counter.0
 }
 
-/// Paths that are no payload: what a command is on is needed to understand a finding at all.
+/// Whether a path names the command's subject and not its payload. Such values stay visible: without them nobody could
+/// understand the finding.
 fn is_structural(path: &str) -> bool {
     [
         "name",
@@ -212,7 +218,7 @@ mod tests {
         let [recorded, replayed] = shown(format!("{long}one"), format!("{long}two"));
         assert_eq!(recorded, format!("…{}one (8195 bytes)", "é".repeat(BEFORE / 2)));
         assert!(replayed.ends_with("étwo (8195 bytes)"), "{replayed}");
-        // What differs early, and what is short, is there from its beginning.
+        // A value that differs early, and a short value, are shown from their beginning.
         let [recorded, replayed] = shown(format!("one{long}"), "two".to_owned());
         assert!(recorded.starts_with("oneé") && recorded.ends_with("é… (8195 bytes)"), "{recorded}");
         assert_eq!(replayed, "two");

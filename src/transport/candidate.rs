@@ -1,48 +1,50 @@
-//! A deployment, whatever it is reached through.
+//! Candidate: a deployment that journals are replayed on, reached over HTTP or through AWS Lambda.
 
 use bytes::Bytes;
 use tokio::time::Instant;
 #[cfg(feature = "lambda")]
 use tokio::time::timeout_at;
 
-use super::http::{Endpoint, HttpError, Page, Transport};
+use super::failure::HttpError;
+use super::http::{Endpoint, Page};
 use super::invoke::Invoke;
 #[cfg(feature = "lambda")]
 use super::lambda::{Function, LambdaError};
+use super::options::Transport;
 use crate::replay::{Answer, Listen};
 
 #[derive(Debug)]
-pub enum Deployment {
+pub enum Candidate {
     Http(Box<Endpoint>),
     #[cfg(feature = "lambda")]
     Lambda(Box<Function>),
 }
 
-/// Why a deployment did not answer.
+/// Why a candidate did not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum DeploymentError {
+pub enum CandidateError {
     #[error(transparent)]
     Http(#[from] HttpError),
     #[cfg(feature = "lambda")]
     #[error(transparent)]
     Lambda(#[from] LambdaError),
     #[cfg(not(feature = "lambda"))]
-    #[error("this build does not reach Lambda functions: it was made without the feature `lambda`")]
+    #[error("this build does not reach Lambda functions: install a released binary, or build with --features lambda")]
     NoLambda,
 }
 
-impl Deployment {
+impl Candidate {
     /// Whether this text names a deployment: a URL, or the ARN of a Lambda function.
     pub fn is_named_by(text: &str) -> bool {
         ["http://", "https://", "arn:"].iter().any(|scheme| text.starts_with(scheme))
     }
 
-    pub async fn new(name: &str, transport: Transport) -> Result<Self, DeploymentError> {
+    pub async fn new(name: &str, transport: Transport) -> Result<Self, CandidateError> {
         if name.starts_with("arn:") {
             #[cfg(feature = "lambda")]
             return Ok(Self::Lambda(Box::new(Function::new(name, transport).await?)));
             #[cfg(not(feature = "lambda"))]
-            return Err(DeploymentError::NoLambda);
+            return Err(CandidateError::NoLambda);
         }
         Ok(Self::Http(Box::new(Endpoint::new(name, transport)?)))
     }
@@ -56,15 +58,15 @@ impl Deployment {
         }
     }
 
-    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, DeploymentError> {
+    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, CandidateError> {
         match self {
             Self::Http(endpoint) => Ok(endpoint.get(path, accept).await?),
             #[cfg(feature = "lambda")]
-            Self::Lambda(function) => Box::pin(function.get(path, accept)).await,
+            Self::Lambda(function) => Ok(Box::pin(function.get(path, accept)).await?),
         }
     }
 
-    /// When what begins now has to have its answer.
+    /// The time at which a request that is sent now has to be answered.
     pub fn deadline(&self) -> Instant {
         match self {
             Self::Http(endpoint) => endpoint.deadline(),
@@ -73,39 +75,27 @@ impl Deployment {
         }
     }
 
-    /// One attempt that has to be over by then: sends a whole body, and reads the answer until it is known.
+    /// One attempt, given up at the deadline: sends a whole body, and reads the answer until it is decided.
     pub async fn attempt_until(
         &self,
         deadline: Instant,
         target: &Invoke<'_>,
         body: Bytes,
         listen: Listen,
-    ) -> Result<Answer, DeploymentError> {
+    ) -> Result<Answer, CandidateError> {
         match self {
             Self::Http(endpoint) => Ok(endpoint.attempt_until(deadline, target, body, listen).await?),
             #[cfg(feature = "lambda")]
             Self::Lambda(function) => {
                 // On the heap: the AWS SDK's futures are large, and nested too deep for the compiler where all is one.
                 let attempt = timeout_at(deadline, Box::pin(function.attempt(target, body, listen)));
-                attempt.await.unwrap_or_else(|_| Err(HttpError::TimedOut(function.timeout()).into()))
+                Ok(attempt.await.map_err(|_| HttpError::TimedOut(function.timeout()))??)
             }
         }
     }
 }
 
-impl DeploymentError {
-    /// Whether the candidate was under way, and what it had done until it was stopped is lost: a Lambda function gives a
-    /// whole answer or none.
-    pub fn is_a_lost_answer(&self) -> bool {
-        match self {
-            #[cfg(feature = "lambda")]
-            Self::Lambda(LambdaError::Failed(_)) => true,
-            _ => false,
-        }
-    }
-}
-
-impl From<Endpoint> for Deployment {
+impl From<Endpoint> for Candidate {
     fn from(endpoint: Endpoint) -> Self {
         Self::Http(Box::new(endpoint))
     }

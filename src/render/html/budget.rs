@@ -1,12 +1,12 @@
-//! How much of the page a part of it may still take.
+//! A byte budget: how many bytes a part of the page may still take.
 
 use maud::{Markup, PreEscaped, Render};
 
 /// Bytes that are left.
 #[derive(Clone, Copy, Debug)]
-pub struct Room(usize);
+pub struct ByteBudget(usize);
 
-impl Room {
+impl ByteBudget {
     pub const fn of(bytes: usize) -> Self {
         Self(bytes)
     }
@@ -15,12 +15,12 @@ impl Room {
         self.0 == 0
     }
 
-    /// Takes so much, or all that is left.
+    /// Takes this many bytes, or all that are left.
     pub fn take(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes);
     }
 
-    /// Takes so much if it is there.
+    /// Takes this many bytes if they are left; says whether it did.
     pub fn take_if_it_fits(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.0;
         if fits {
@@ -29,7 +29,7 @@ impl Room {
         fits
     }
 
-    /// The first items, as many as fit, and how many are left out.
+    /// As many of the first items as fit, and how many are left out.
     pub fn first(&mut self, items: impl Iterator<Item = Markup>) -> (Markup, u64) {
         let (mut text, mut left_out) = (String::new(), 0);
         for item in items {
