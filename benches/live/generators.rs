@@ -40,7 +40,7 @@ pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
     runtime.block_on(async {
         let journal = &corpus.journals[0];
         let (service, handler) = journal.info.service_and_handler().unwrap();
-        let invoke = Invoke { id: journal.id.as_str(), service: &service, handler: &handler, version: 6 };
+        let invoke = Invoke { id: journal.id.as_str(), service: &service, key: None, handler: &handler, version: 6 };
         let endpoint = Endpoint::new(url, Transport::default()).unwrap();
         let mut tripwire = tripwire(journal);
         for requests in 1.. {

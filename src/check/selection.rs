@@ -1,4 +1,4 @@
-//! A selection: conditions that choose which journals are checked.
+//! The selection: which journals a command takes.
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::admin::{Access, Admin, AdminError};
 use crate::transport::{Candidate, Manifest, Transport};
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::access::AccessFlags;
+use super::failure::{Failure, Status};
+use super::flags::Common;
 use super::live::{LiveFlags, block_on};
 use super::output::{Output, progress, warn_of};
-use super::{Common, Failure, Status};
 use crate::admin::Admin;
 use crate::check::live::Live;
 use crate::operate::{

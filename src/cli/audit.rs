@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::access::AccessFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Redact, Select};
 use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn_of};
-use super::{Common, Failure, Redact, Select, Status};
 use crate::admin::ClusterSelection;
 use crate::check::live::Live;
 use crate::operate::{

@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Redact, Select};
+use super::inputs::{journals, traces};
 use super::interrupt::Interrupt;
 use super::live::{LIVE, LiveFlags, WARNING, block_on};
 use super::output::{OutputFile, progress, warn, warn_of};
 use super::policy::{AcceptanceFile, GateFlags, PolicySettings};
 use super::reports::{RenderSettings, ReportFormat, ReportTo, Reports};
-use super::{Common, Failure, Redact, Select, Status, journals, traces};
 use crate::check::live::{Live, LiveOptions, RunEnd, check_live};
 use crate::check::{Options, ReportBuilder, check};
 use crate::policy::Traces;

@@ -6,10 +6,11 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::access::{AccessFlags, is_url};
+use super::failure::Failure;
+use super::flags::Select;
 use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, warn_of};
-use super::{Failure, Select};
 use crate::admin::ClusterSelection;
 use crate::record::{CopySummary, Pace, copy_to_temporary};
 use crate::source::Spooled;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, Failure, Status};
+use super::Cli;
+use super::failure::{Failure, Status};
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]

@@ -3,8 +3,9 @@
 use anstyle::Style;
 use clap::Args;
 
+use super::failure::{Failure, Status};
+use super::flags::Common;
 use super::output::Output;
-use super::{Common, Failure, Status};
 use crate::rules;
 
 /// Explain a rule: what it detects, why replay breaks, what to do. Without a rule, list all rules

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::failure::{Failure, Status};
 use super::policy::FILE;
-use super::{Failure, Status};
 
 /// Write a commented rehearse.toml: what fails the gate, what is ignored, and what was accepted
 ///

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Failure;
 use super::access::{is_admin_api, is_url};
+use super::failure::Failure;
 use crate::check::live::{Live, LiveOptions};
 use crate::rules::Redaction;
 use crate::transport::{Candidate, HttpVersion, Identity, Transport};

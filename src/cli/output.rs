@@ -11,7 +11,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Color, Common, Failure};
+use super::failure::Failure;
+use super::flags::{Color, Common};
 use crate::render::brief;
 use crate::source::Problem;
 

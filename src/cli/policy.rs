@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::policy::gate::{RequirementOverrides, Requirements};
 use crate::policy::{
     Acceptance, Coverage, Date, GateSettings, Policy, Traces, append_acceptances, default_expiry, parse,

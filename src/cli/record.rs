@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::access::{AccessFlags, is_url};
 use super::cluster::{ReadingFlags, show, tell};
+use super::failure::{Failure, Status};
+use super::flags::{Common, Select};
 use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
-use super::{Common, Failure, Select, Status};
 use crate::record::{CopyError, CopySummary, Recording, RecordingSubject, copy};
 
 const EXAMPLES: &str = "\

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::failure::Failure;
+use super::flags::Color;
 use super::output::Output;
-use super::{Color, Failure};
 use crate::render::{
     Accept, GitHub, GitLab, Html, Human, JUnit, Json, JsonLines, Markdown, Render, Sarif, SourceFiles,
 };

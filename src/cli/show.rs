@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Redact, Select};
+use super::inputs::journals;
 use super::output::{Output, OutputFile, warn, warn_of};
-use super::{Common, Failure, Redact, Select, Status, journals};
 use crate::check::load_each;
 use crate::render::{show_human, show_readable};
 use crate::source::open;

@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Select};
+use super::inputs::journals;
 use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
-use super::{Common, Failure, Select, Status, journals};
 use crate::check::live::{RunEnd, in_order};
 use crate::journal::Journal;
 use crate::render::write_trace;

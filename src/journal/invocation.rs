@@ -24,7 +24,7 @@ pub struct InvocationInfo {
     pub created_at: Option<String>,
 }
 
-/// Defines the columns, one row per column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
+/// One row a column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
 macro_rules! info_columns {
     ($count:literal columns: $($column:ident = $name:literal => $field:ident),* $(,)?) => {
         /// A column of `sys_invocation` that a recording may hold next to the entries.
@@ -59,7 +59,7 @@ macro_rules! info_columns {
                 match column { $(InfoColumn::$column => self.$field = ColumnValue::from_text(text)),* }
             }
 
-            /// Whether setting a column to this text would leave its value unchanged.
+            /// Whether a column's text would set the value that is here already.
             pub fn has_text(&self, column: InfoColumn, text: &str) -> bool {
                 match column { $(InfoColumn::$column => ColumnValue::is_text(&self.$field, text)),* }
             }

@@ -161,15 +161,15 @@ mod tests {
     fn the_first_candidate_that_replays_it_is_the_one() {
         use Verdict::{Compatible, Inconclusive, Mismatch};
         let plan = planned(StuckStatus::BackingOff, [Compatible, Compatible], None, false);
-        assert_eq!(plan.actions[0].step, ActionKind::Resume { candidate: 0 });
+        assert_eq!(plan.actions[0].kind, ActionKind::Resume { candidate: 0 });
         assert_eq!(plan.actions[0].cli.len(), 2);
         let plan = planned(StuckStatus::Paused, [Mismatch, Compatible], None, false);
-        assert_eq!(plan.actions[0].step, ActionKind::Resume { candidate: 1 });
+        assert_eq!(plan.actions[0].kind, ActionKind::Resume { candidate: 1 });
         let register = r"restate --yes deployments register 'http://b/it'\''s'   # its id is $DEPLOYMENT";
         let resume = format!("restate --yes invocations resume --deployment \"$DEPLOYMENT\" {ID}");
         assert_eq!(plan.actions[0].cli, [register, &resume], "what is paused is not paused again");
         let plan = planned(StuckStatus::BackingOff, [Mismatch, Inconclusive], None, true);
-        assert_eq!(plan.actions[0].step, ActionKind::Leave);
+        assert_eq!(plan.actions[0].kind, ActionKind::Leave);
         assert!(
             plan.actions[0].reason.starts_with("dp_1a: mismatch, run-renamed at command 3; http://b/it's: inconcl")
         );
@@ -181,10 +181,10 @@ mod tests {
         use Verdict::{Compatible, Mismatch};
         let prefix = Some(RestartPoint { from: 4, commands: 3 });
         let plan = planned(StuckStatus::BackingOff, [Mismatch, Mismatch], prefix, false);
-        assert_eq!(plan.actions[0].step, ActionKind::Leave);
+        assert_eq!(plan.actions[0].kind, ActionKind::Leave);
         assert!(plan.actions[0].reason.contains("--allow-restart"), "{}", plan.actions[0].reason);
         let plan = planned(StuckStatus::BackingOff, [Mismatch, Mismatch], prefix, true);
-        assert_eq!(plan.actions[0].step, ActionKind::Restart { candidate: 1, from: 4, commands: 3, kill_first: true });
+        assert_eq!(plan.actions[0].kind, ActionKind::Restart { candidate: 1, from: 4, commands: 3, kill_first: true });
         assert!(
             plan.actions[0].reason.contains("Shop/open which called it sees it fail"),
             "{}",
@@ -196,6 +196,6 @@ mod tests {
         assert_eq!(plan.actions[0].cli[1..], [format!("restate --yes invocations kill {ID}"), restart]);
         // What has ended is not resumed, though all of it is replayed, and needs no killing.
         let plan = planned(StuckStatus::Failed, [Compatible, Compatible], prefix, true);
-        assert_eq!(plan.actions[0].step, ActionKind::Restart { candidate: 1, from: 4, commands: 3, kill_first: false });
+        assert_eq!(plan.actions[0].kind, ActionKind::Restart { candidate: 1, from: 4, commands: 3, kill_first: false });
     }
 }

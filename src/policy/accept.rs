@@ -5,7 +5,8 @@ use std::fmt::Write;
 use jiff::ToSpan;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{Date, PolicyError};
+use super::Date;
+use super::error::PolicyError;
 
 /// One `[[accept]]` table of `rehearse.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,32 +6,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::accept::Acceptance;
+use super::error::PolicyError;
 use super::pattern::{PathPattern, Pattern};
-use super::{Acceptance, Date, Ignored, Policy, Scope, Traces, tracing_headers};
+use super::{Date, Ignored, Policy, Scope, Traces, tracing_headers};
 use crate::rules::{self, Level};
-
-/// An error in a policy file, with its line.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct PolicyError {
-    message: String,
-}
-
-impl PolicyError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
-    }
-
-    pub(super) fn edit(error: toml_edit::TomlError) -> Self {
-        Self::new(error.to_string())
-    }
-
-    fn at(text: &str, span: std::ops::Range<usize>, message: impl std::fmt::Display) -> Self {
-        let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
-        let shown = text.lines().nth(line - 1).unwrap_or_default().trim();
-        Self::new(format!("line {line} ({shown}): {message}"))
-    }
-}
 
 /// How much of the candidate the checked journals must cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

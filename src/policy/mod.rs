@@ -4,6 +4,7 @@
 //! I/O: it takes the text of `rehearse.toml`, and gives findings their levels and excuses.
 
 mod accept;
+mod error;
 mod file;
 pub mod gate;
 mod pattern;
@@ -11,7 +12,8 @@ mod pattern;
 use std::collections::BTreeMap;
 
 pub use accept::{Acceptance, AcceptanceState, append_acceptances, default_expiry, write_acceptances};
-pub use file::{Coverage, GateSettings, PolicyError, parse};
+pub use error::PolicyError;
+pub use file::{Coverage, GateSettings, parse};
 pub use jiff::civil::Date;
 use pattern::{PathPattern, Pattern};
 

@@ -1,5 +1,5 @@
 //! What is around the binary works as it is written: the released archive and its installation, the release workflow, the
-//! GitLab job, the image, and the commands of docs/ci.md. Stand-ins take the place only of services of others (GitHub's
+//! GitLab job, the image, and the commands of the documents. Stand-ins take the place only of services of others (GitHub's
 //! releases, `gh`, a registry).
 
 use std::io::{BufRead, BufReader, Write};
@@ -330,7 +330,7 @@ fn snippets(document: &str) -> Vec<String> {
     blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// Every command of docs/ci.md that needs no cluster works, in the order in which a new user types them.
+/// Every command of the guide to CI that needs no cluster works, in the order in which a new user types them.
 #[test]
 fn what_the_guide_says_can_be_typed() {
     if !provisioning::ready("packaging") {
@@ -341,7 +341,7 @@ fn what_the_guide_says_can_be_typed() {
     std::fs::copy(root().join("fixtures/demo/recorded.arrow"), folder.path().join("journals.arrow")).unwrap();
     std::fs::copy(root().join("fixtures/demo/trace.jsonl"), folder.path().join("traces.jsonl")).unwrap();
     let mut typed = 0;
-    for snippet in snippets("docs/ci.md") {
+    for snippet in ["docs/ci.md", "docs/policy.md"].into_iter().flat_map(snippets) {
         for command in
             snippet.replace("\\\n", " ").lines().filter(|line| line.starts_with("rehearse ") && !line.contains("http"))
         {
@@ -360,11 +360,59 @@ fn what_the_guide_says_can_be_typed() {
     assert_eq!(output.status.code(), Some(0), "what was accepted: {}", said(&output));
 }
 
+/// A first check, as docs/getting-started.md walks through it in a clone.
+#[test]
+fn the_first_steps_can_be_typed() {
+    if !provisioning::ready("packaging") {
+        return;
+    }
+    let folder = scratch();
+    let path = rehearse_on_path(folder.path());
+    std::os::unix::fs::symlink(root().join("fixtures"), folder.path().join("fixtures")).unwrap();
+    let mut typed = 0;
+    for command in snippets("docs/getting-started.md") {
+        typed += 1;
+        let expected = i32::from(command.contains(" check "));
+        let output = bash(&command, folder.path(), &path, &[]);
+        assert_eq!(output.status.code(), Some(expected), "{command}: {}", said(&output));
+    }
+    assert!(typed >= 4, "{typed} commands");
+    assert!(folder.path().join("rehearse.html").is_file());
+}
+
+/// Every relative link of the documents leads to a file, and every file that ARCHITECTURE.md and CONTRIBUTING.md name is
+/// there.
+#[test]
+fn documents_name_files_that_are_there() {
+    let folder = root();
+    let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+        .into_iter()
+        .map(|name| folder.join(name))
+        .collect();
+    for entry in std::fs::read_dir(folder.join("docs")).unwrap() {
+        documents
+            .extend(Some(entry.unwrap().path()).filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    }
+    let mut missing = Vec::new();
+    for document in documents {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+        let links = links.filter(|link| !link.is_empty() && !link.contains("://"));
+        let linked = links.map(|link| document.parent().unwrap().join(link));
+        let quoted = text.split('`').skip(1).step_by(2);
+        let named = quoted.filter(|name| name.starts_with("src/") || name.starts_with("tests/"));
+        // A name with < or * stands for several files.
+        let named = named.filter(|name| !name.contains(['<', '*', ' '])).map(|name| folder.join(name));
+        missing.extend(linked.chain(named).filter(|path| !path.exists()).map(|path| (document.clone(), path)));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// The body of a query is JSON after curl has removed the line ends.
 #[test]
 fn queries_in_the_documents_are_json() {
     let mut queries = 0;
-    for document in ["docs/ci.md", "README.md"] {
+    for document in ["docs/ci.md", "docs/formats.md"] {
         for part in read(document).split("<< 'EOF'\n").skip(1) {
             let body = part.split("\nEOF").next().unwrap().replace('\n', "");
             let query: serde_json::Value =

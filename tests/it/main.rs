@@ -7,6 +7,7 @@ mod formats;
 mod fuzz;
 mod gate;
 mod hostile;
+mod imports;
 #[cfg(unix)]
 mod interrupt;
 mod lambda;

@@ -1,4 +1,4 @@
-//! Each rule has one name, which its file, its fixture folder and its row in the README share.
+//! Each rule has one name, which its file, its fixture folder and its row in docs/rules.md share.
 
 use rehearsal::rules;
 
@@ -21,13 +21,13 @@ fn every_rule_has_its_fixtures_and_every_folder_its_rule() {
 }
 
 #[test]
-fn every_rule_has_its_file_and_its_row_in_the_readme() {
-    let readme = read("README.md");
+fn every_rule_has_its_file_and_its_row_in_the_documents() {
+    let table = read("docs/rules.md");
     for rule in rules::all() {
         let file = root().join(format!("src/rules/{}.rs", rule.id.replace('-', "_")));
         assert!(file.exists(), "{} is missing", file.display());
         let row = format!("| `{}` |", rule.id);
-        assert!(readme.contains(&row), "the README has no row {row:?}");
+        assert!(table.contains(&row), "docs/rules.md has no row {row:?}");
     }
 }
 

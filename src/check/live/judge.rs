@@ -7,6 +7,7 @@ use super::subject::Subject;
 use crate::diff::{Replayed, Stop, Undecodable, align, inject_into};
 use crate::journal::{Await, Entries, Journal, Trace};
 use crate::policy::gate::Proof;
+use crate::protocol::possible_seeds;
 use crate::replay::{
     Agreement, AttemptRequest, Explain, HandlerFailure, LiveJudge, LiveJudged, Purpose, Sdk, SdkVerdict, as_told,
 };
@@ -166,7 +167,9 @@ impl Live {
     }
 
     fn findings(&self, subject: &Subject<'_>, cause: Cause) -> Findings {
-        Findings::of_invocation(&subject.journal.info, self.options.redaction, cause)
+        let info = &subject.journal.info;
+        let seeds = possible_seeds(&subject.attempt.id, info.created_at.as_deref());
+        Findings::of_invocation(info, self.options.redaction, cause).with_seeds(seeds)
     }
 
     async fn replay(&self, subject: &Subject<'_>) -> Result<Judgement, Undecodable> {

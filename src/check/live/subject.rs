@@ -48,6 +48,13 @@ impl<'j> Subject<'j> {
 
     /// Where and how an attempt is sent.
     pub fn invoke(&self) -> Invoke<'_> {
-        Invoke { id: &self.attempt.debug_id, service: &self.service, handler: &self.handler, version: self.version }
+        let keyed = matches!(self.journal.info.service_type.as_deref(), Some("virtual_object" | "workflow"));
+        Invoke {
+            id: &self.attempt.debug_id,
+            service: &self.service,
+            key: (keyed || !self.attempt.key.is_empty()).then_some(self.attempt.key.as_str()),
+            handler: &self.handler,
+            version: self.version,
+        }
     }
 }

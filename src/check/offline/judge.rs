@@ -5,6 +5,7 @@ use crate::check::options::Options;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
 use crate::policy::gate::Proof;
+use crate::protocol::possible_seeds;
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
 
@@ -18,7 +19,7 @@ pub fn check_journal(
     info: &InvocationInfo,
     redaction: Redaction,
 ) -> Judgement {
-    match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
+    match judge(recorded, replays, info, None, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
     }
@@ -28,9 +29,14 @@ pub(super) fn judge(
     recorded: Entries<'_>,
     replays: &[Replayed<'_>],
     info: &InvocationInfo,
+    id: Option<IdOrder>,
     options: &Options,
 ) -> Result<Judgement, Undecodable> {
-    let findings = |cause| Findings::of_invocation(info, options.redaction, cause);
+    let findings = |cause| {
+        let wire = id.and_then(IdOrder::id).and_then(|id| id.wire());
+        let seeds = wire.map(|wire| possible_seeds(&wire, info.created_at.as_deref()));
+        Findings::of_invocation(info, options.redaction, cause).with_seeds(seeds.unwrap_or_default())
+    };
     if let [Replayed::Entries(replayed)] = replays
         && let Some(notes) = notes_by_parts(recorded, *replayed, || findings(Cause::Unknown))
     {

@@ -123,7 +123,7 @@ impl<'c> Checker<'c> {
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {
-            let mut judgement = judge(recorded, replays, info, self.options)?;
+            let mut judgement = judge(recorded, replays, info, Some(id), self.options)?;
             if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
             {
                 judgement.proof = Some(prove(recorded, *replay, info, id));

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Change;
+use super::encodings::encoding_hint;
 use super::redaction::{LONGEST_PAYLOAD, PREVIEW};
 use crate::diff::payload::{Difference, json_difference};
 use crate::journal::command::{FieldDifference, Header};
@@ -19,6 +20,8 @@ pub(super) struct Changes {
     pub changes: Vec<Change>,
     /// Fields that hold the same JSON on both sides, written differently.
     pub in_notation: Vec<&'static str>,
+    /// Hints that only the payloads themselves give, not their values.
+    pub encodings: Vec<String>,
 }
 
 /// Adds the changes of one differing field.
@@ -60,7 +63,7 @@ fn payload_changes(name: &'static str, recorded: &[u8], replayed: &[u8], found: 
             return;
         }
         Difference::Notation => found.in_notation.push(name),
-        Difference::NotJson => {}
+        Difference::NotJson => found.encodings.extend(encoding_hint(name, recorded, replayed)),
     }
     let lines = match (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) {
         (Ok(recorded), Ok(replayed)) => line_diff(recorded, replayed),

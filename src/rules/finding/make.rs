@@ -18,12 +18,19 @@ pub struct Findings {
     handler: String,
     redaction: Redaction,
     cause: Cause,
+    seeds: Vec<u64>,
 }
 
 impl Findings {
     pub fn of_invocation(info: &InvocationInfo, redaction: Redaction, cause: Cause) -> Self {
         let (service, handler) = info.service_and_handler().unwrap_or_default();
-        Self { service, handler, redaction, cause }
+        Self { service, handler, redaction, cause, seeds: Vec::new() }
+    }
+
+    /// The random seeds that the invocation may have, so that values from `ctx.rand` are recognised.
+    pub fn with_seeds(mut self, seeds: Vec<u64>) -> Self {
+        self.seeds = seeds;
+        self
     }
 
     /// Errors in the order in which replay would meet them, then notes.
@@ -80,7 +87,7 @@ impl Findings {
         }) {
             changes_of(difference, &mut found);
         }
-        let hints = hints(&found);
+        let hints = hints(&found, &self.seeds);
         let mut changes = found.changes;
         let mut fingerprint = Fingerprint::of(rule, &self.service, &self.handler);
         fingerprint.steps(view);

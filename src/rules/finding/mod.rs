@@ -5,6 +5,7 @@
 
 mod changes;
 mod context;
+mod encodings;
 mod fingerprint;
 mod hints;
 mod make;

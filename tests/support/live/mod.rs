@@ -105,7 +105,7 @@ fn execute(candidate: &impl Candidate, fixture: &Fixture) {
     let mut body = Vec::new();
     put_frame(&mut body, MessageType::START, &start.encode_to_vec());
     put_frame(&mut body, MessageType::of(EntryKind::Command(CommandKind::Input)), &input);
-    candidate.attempt(&Invoke { id: id.as_str(), service: &service, handler: &handler, version: 6 }, body);
+    candidate.attempt(&Invoke { id: id.as_str(), service: &service, key: None, handler: &handler, version: 6 }, body);
 }
 
 /// Sends an attempt to an endpoint over HTTP.
