@@ -61,7 +61,7 @@ mod tests {
     use crate::journal::InvocationId;
     use crate::protocol::default_seed;
 
-    /// The values were recorded from the TypeScript SDK on a real server: one UUID, and the next one draw later.
+    /// The TypeScript SDK drew the first UUID on a real server; the second one starts one draw later.
     #[test]
     fn draws_are_those_of_the_sdk() {
         let id = InvocationId::new("inv_1foAirY4KKzi54m4wifTz0wiGVUARkAHA5").wire().unwrap();
