@@ -12,7 +12,7 @@
 //! that was all. What was not all is read again, and a journal that keeps growing is written down as incomplete.
 
 use super::listing::Listing;
-use super::part_file::{EarlierRows, Recording};
+use super::part_file::{EarlierRows, RecordingFile};
 use super::reader::{CopyError, JournalFate, JournalReader, Pace};
 use super::row_sink::RowSink;
 use super::settle::settle;
@@ -68,7 +68,7 @@ pub async fn copy_to_temporary(
     pace: Pace,
     report: &mut dyn FnMut(u64, u64),
 ) -> Result<(CopySummary, Spooled), CopyError> {
-    let mut recording = Recording::temporary()?;
+    let mut recording = RecordingFile::temporary()?;
     let copied = copy(admin, selected, pace, EarlierRows::default(), &mut recording, report).await?;
     Ok((copied, Spooled { name: admin.url(), file: recording.finish()? }))
 }

@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use super::row_sink::InfoTexts;
 use crate::admin::{Admin, AdminError, ClusterSelection, any_of};
-use crate::journal::{IdOrder, InfoColumn, InvocationInfo};
+use crate::journal::{IdOrder, InvocationColumn, InvocationInfo};
 use crate::source::arrow::Feed;
 
 /// One invocation: 72 bytes and its key, since there may be a million of them.
@@ -44,19 +44,19 @@ pub struct Listing {
 }
 
 /// The columns whose values many invocations share.
-const SHARED: [InfoColumn; 6] = [
-    InfoColumn::Status,
-    InfoColumn::Handler,
-    InfoColumn::Service,
-    InfoColumn::Deployment,
-    InfoColumn::ProtocolVersion,
-    InfoColumn::ServiceType,
+const SHARED: [InvocationColumn; 6] = [
+    InvocationColumn::Status,
+    InvocationColumn::Handler,
+    InvocationColumn::Service,
+    InvocationColumn::Deployment,
+    InvocationColumn::ProtocolVersion,
+    InvocationColumn::ServiceType,
 ];
 
 /// The columns that the listing asks for. The target is put together from its parts.
 fn columns() -> String {
-    let info = InfoColumn::ALL.into_iter().filter(|column| *column != InfoColumn::Target);
-    let info: Vec<&str> = info.map(InfoColumn::name).collect();
+    let info = InvocationColumn::ALL.into_iter().filter(|column| *column != InvocationColumn::Target);
+    let info: Vec<&str> = info.map(InvocationColumn::name).collect();
     format!("id, journal_size, {}", info.join(", "))
 }
 
@@ -106,10 +106,10 @@ impl Listing {
         };
         let text = |name| column(name, DataType::LargeUtf8);
         let ids = text("id")?;
-        let keys = text(InfoColumn::Key.name())?;
+        let keys = text(InvocationColumn::Key.name())?;
         let entries = column("journal_size", DataType::UInt32)?;
         let milliseconds = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
-        let created_at = cast(&column(InfoColumn::CreatedAt.name(), milliseconds)?, &DataType::Int64)?;
+        let created_at = cast(&column(InvocationColumn::CreatedAt.name(), milliseconds)?, &DataType::Int64)?;
         let mut shared = Vec::with_capacity(SHARED.len());
         for column in SHARED {
             shared.push((column, text(column.name())?));
@@ -132,7 +132,7 @@ impl Listing {
     }
 
     /// The kind with these values of the shared columns, in `kinds`; a new one where there is none yet.
-    fn kind_of(&mut self, shared: &[(InfoColumn, ArrayRef)], row: usize) -> u32 {
+    fn kind_of(&mut self, shared: &[(InvocationColumn, ArrayRef)], row: usize) -> u32 {
         let is = |kind: &InvocationInfo| {
             shared.iter().all(|(column, values)| kind.has_text(*column, text_at(values, row).unwrap_or_default()))
         };
@@ -166,24 +166,24 @@ impl Listing {
         let key = &self.keys[at..at + len];
         let kind = &self.kinds[listed.kind as usize];
         let part = |column| kind.text(column).unwrap_or_default();
-        let texts = InfoColumn::ALL.map(|column| match column {
-            InfoColumn::Target => {
-                let (service, handler) = (part(InfoColumn::Service), part(InfoColumn::Handler));
+        let texts = InvocationColumn::ALL.map(|column| match column {
+            InvocationColumn::Target => {
+                let (service, handler) = (part(InvocationColumn::Service), part(InvocationColumn::Handler));
                 let between = if key.is_empty() { "" } else { "/" };
                 Cow::Owned(format!("{service}/{key}{between}{handler}"))
             }
-            InfoColumn::Key => Cow::Borrowed(key),
-            InfoColumn::CreatedAt => {
+            InvocationColumn::Key => Cow::Borrowed(key),
+            InvocationColumn::CreatedAt => {
                 let time = jiff::Timestamp::from_millisecond(listed.created_at).ok();
                 let time = time.filter(|_| listed.created_at != 0);
                 Cow::Owned(time.map(|time| time.to_string()).unwrap_or_default())
             }
-            InfoColumn::Service
-            | InfoColumn::Handler
-            | InfoColumn::ServiceType
-            | InfoColumn::Deployment
-            | InfoColumn::Status
-            | InfoColumn::ProtocolVersion => part(column),
+            InvocationColumn::Service
+            | InvocationColumn::Handler
+            | InvocationColumn::ServiceType
+            | InvocationColumn::Deployment
+            | InvocationColumn::Status
+            | InvocationColumn::ProtocolVersion => part(column),
         });
         sink(texts.each_ref().map(|text| &**text))
     }

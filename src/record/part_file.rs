@@ -69,7 +69,7 @@ pub struct EarlierRows {
 }
 
 /// Rows on their way into a file.
-pub struct Recording {
+pub struct RecordingFile {
     writer: ArrowWriter<PartWriter>,
     /// `None` for a temporary file.
     paths: Option<PartPaths>,
@@ -106,7 +106,7 @@ impl Write for PartWriter {
 
 const BUFFER: usize = 256 << 10;
 
-impl Recording {
+impl RecordingFile {
     /// A temporary file without a name, which is removed when it is closed.
     pub fn temporary() -> Result<Self, RecordingError> {
         let file = tempfile::tempfile().map_err(|source| RecordingError::Io { path: std::env::temp_dir(), source })?;
@@ -159,7 +159,7 @@ impl Recording {
     }
 }
 
-impl RowSink for Recording {
+impl RowSink for RecordingFile {
     fn wants_info(&self, id: &str) -> bool {
         self.writer.begins(id)
     }
