@@ -1,4 +1,4 @@
-//! Which journals are wanted.
+//! The selection: which journals a command takes.
 
 use std::collections::BTreeSet;
 

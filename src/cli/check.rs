@@ -18,7 +18,7 @@ use crate::policy::gate::{Gate, GateOutcome};
 use crate::render::{Accept, SourceFiles, brief};
 use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Lost, open};
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +69,7 @@ pub struct CheckCommand {
 }
 
 /// What journals are checked against.
-enum Candidate {
+enum CheckCandidate {
     /// A deployment, by its URL or ARN.
     Live(String),
     /// Step traces from files or standard input.
@@ -79,7 +79,7 @@ enum Candidate {
 /// The validated settings of one check.
 struct CheckSettings {
     journals: Vec<Input>,
-    candidate: Candidate,
+    candidate: CheckCandidate,
     policy: PolicySettings,
     options: Options,
 }
@@ -88,8 +88,8 @@ impl CheckCommand {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
         let CheckSettings { journals, candidate, policy, options } = self.settings()?;
         let (live, traces) = match candidate {
-            Candidate::Live(name) => (Some(name), Vec::new()),
-            Candidate::Recorded(traces) => (None, traces),
+            CheckCandidate::Live(name) => (Some(name), Vec::new()),
+            CheckCandidate::Recorded(traces) => (None, traces),
         };
         let (recorded, traced, ids) = open(&journals, &traces)?;
         warn(&recorded.problems);
@@ -149,8 +149,8 @@ impl CheckCommand {
     fn settings(&self) -> Result<CheckSettings, Failure> {
         let candidate = self.candidate()?;
         let (origin, from_stdin) = match &candidate {
-            Candidate::Live(_) => (Traces::OfAReplay, false),
-            Candidate::Recorded(traces) => (Traces::OfAnotherRun, traces.contains(&Input::Stdin)),
+            CheckCandidate::Live(_) => (Traces::OfAReplay, false),
+            CheckCandidate::Recorded(traces) => (Traces::OfAnotherRun, traces.contains(&Input::Stdin)),
         };
         let policy = self.gate.settings(origin)?;
         let journals = journals(&self.journals, &self.cluster, &self.select)?;
@@ -166,14 +166,14 @@ impl CheckCommand {
         Ok(CheckSettings { journals, candidate, policy, options })
     }
 
-    fn candidate(&self) -> Result<Candidate, Failure> {
-        let live = self.against.iter().find_map(|name| name.to_str().filter(|text| Deployment::is_named_by(text)));
+    fn candidate(&self) -> Result<CheckCandidate, Failure> {
+        let live = self.against.iter().find_map(|name| name.to_str().filter(|text| Candidate::is_named_by(text)));
         match live {
             Some(_) if self.against.len() > 1 => {
                 Err(Failure::Usage("only one live candidate can be checked at a time: give --against once".to_owned()))
             }
-            Some(name) => Ok(Candidate::Live(name.to_owned())),
-            None => Ok(Candidate::Recorded(traces(&self.against)?)),
+            Some(name) => Ok(CheckCandidate::Live(name.to_owned())),
+            None => Ok(CheckCandidate::Recorded(traces(&self.against)?)),
         }
     }
 
@@ -233,6 +233,7 @@ impl CheckRun<'_> {
 }
 
 /// Writes acceptances for the findings that fail the run into the policy file.
+#[expect(clippy::print_stderr, reason = "the answer to --accept, which is neither data nor a log line")]
 fn write_accepted(report: &Report, accept: &Accept, file: &AcceptanceFile) -> Result<(), Failure> {
     let acceptances = accept.acceptances(report);
     if acceptances.is_empty() {

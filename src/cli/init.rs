@@ -23,6 +23,7 @@ pub struct InitCommand {
 const TEMPLATE: &str = include_str!("rehearse.toml");
 
 impl InitCommand {
+    #[expect(clippy::print_stderr, reason = "says where the file is, which is neither data nor a log line")]
     pub fn run(&self) -> Result<Status, Failure> {
         let file = self.folder.join(FILE);
         let to = file.display().to_string();

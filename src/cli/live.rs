@@ -11,7 +11,7 @@ use super::Failure;
 use super::access::{is_admin_api, is_url};
 use crate::check::live::{Live, LiveOptions};
 use crate::rules::Redaction;
-use crate::transport::{Deployment, HttpVersion, Identity, Transport};
+use crate::transport::{Candidate, HttpVersion, Identity, Transport};
 
 /// The help heading of these flags.
 pub const LIVE: &str = "Live candidate";
@@ -57,7 +57,7 @@ impl LiveFlags {
         if self.http1 && !name.starts_with("http") {
             return Err(Failure::Usage(format!("--http1.1 applies to URLs only, and {name} is not one")));
         }
-        let deployment = Deployment::new(name, self.transport()?).await;
+        let deployment = Candidate::new(name, self.transport()?).await;
         let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
         match Live::discover(deployment, options).await {
             Err(_) if is_url(name) && is_admin_api(name).await => Err(Failure::Usage(format!(

@@ -28,8 +28,8 @@ use self::cluster::ClusterFlags;
 use crate::admin::AdminError;
 use crate::check::Selection;
 use crate::check::live::LiveError;
-use crate::operate::log::LogError;
-use crate::record::{CopyError, JournalsError};
+use crate::operate::LogError;
+use crate::record::CopyError;
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
 
@@ -156,8 +156,6 @@ enum Failure {
     Live(Box<LiveError>),
     #[error(transparent)]
     Admin(#[from] AdminError),
-    #[error(transparent)]
-    Journals(#[from] JournalsError),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error("{0}")]

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{Color, Common, Failure};
 use crate::render::brief;
@@ -133,18 +136,14 @@ fn bar(total: u64, template: &str) -> ProgressBar {
 pub fn log_to_stderr(common: &Common) {
     // Logs of libraries stay off below -vv: where they matter, our own errors say the same.
     let filter = match common.verbose {
-        0 => "rehearsal=warn",
-        1 => "rehearsal=info",
-        _ => "debug",
+        0 => Targets::new().with_target("rehearsal", LevelFilter::WARN),
+        1 => Targets::new().with_target("rehearsal", LevelFilter::INFO),
+        _ => Targets::new().with_default(LevelFilter::DEBUG),
     };
     let ansi = common.color == Color::Always || (common.color == Color::Auto && io::stderr().is_terminal());
     // A program that uses this crate as a library may have installed its own subscriber.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(ansi)
-        .without_time()
-        .try_init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi).without_time();
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }
 
 /// The flag `-o FILE`.

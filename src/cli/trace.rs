@@ -15,7 +15,7 @@ use crate::render::write_trace;
 use crate::report::PANICKED;
 use crate::rules::Redaction;
 use crate::source::open;
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 /// Write the candidate's step trace, to check offline later
 ///
@@ -43,7 +43,7 @@ pub struct TraceCommand {
 
 impl TraceCommand {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        if !Deployment::is_named_by(&self.against) {
+        if !Candidate::is_named_by(&self.against) {
             return Err(Failure::Usage(format!(
                 "{} is neither a URL nor an ARN: only a live candidate can be traced",
                 self.against

@@ -26,8 +26,8 @@ mod words;
 use std::io::{self, Write};
 
 pub use accept::Accept;
-pub use apply::{Tally, write_actions, write_intent, write_tally, write_turn};
-pub use audit::{Detail, ago, write_audit};
+pub use apply::{write_actions, write_apply_summary, write_intent, write_repoint, write_turn};
+pub use audit::{AuditDetail, ago, write_audit};
 pub use audit_json::{AUDIT_SCHEMA_VERSION, write_audit_json};
 pub use escape::{brief, escaped, write_json};
 pub use github::GitHub;

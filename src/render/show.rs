@@ -11,7 +11,7 @@ use super::{brief, escaped, write_json};
 use crate::journal::{
     Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
 };
-use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
+use crate::protocol::{CompletionResult, DecodeError, Notification, NotificationId, decode, decode_notification};
 use crate::rules::Redaction;
 use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
 
@@ -74,7 +74,7 @@ pub fn show_human(
 }
 
 /// The completions of a journal by id, each with its entry's index.
-struct CompletionResults(HashMap<u32, (usize, Option<Outcome>)>);
+struct CompletionResults(HashMap<u32, (usize, Option<CompletionResult>)>);
 
 impl CompletionResults {
     fn of(entries: Entries<'_>) -> Self {
@@ -139,15 +139,15 @@ impl CommandWriter {
         writeln!(out)
     }
 
-    fn outcome(&self, outcome: Option<&Outcome>) -> String {
+    fn outcome(&self, outcome: Option<&CompletionResult>) -> String {
         match outcome {
-            None | Some(Outcome::Void) => "done".to_owned(),
-            Some(Outcome::Value(payload)) => self.payload(payload),
-            Some(Outcome::Failure(failure)) => {
+            None | Some(CompletionResult::Void) => "done".to_owned(),
+            Some(CompletionResult::Value(payload)) => self.payload(payload),
+            Some(CompletionResult::Failure(failure)) => {
                 format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
             }
-            Some(Outcome::InvocationId(id)) => brief(id).into_owned(),
-            Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
+            Some(CompletionResult::InvocationId(id)) => brief(id).into_owned(),
+            Some(CompletionResult::StateKeys(keys)) => self.text(&keys_text(keys)),
         }
     }
 
