@@ -11,7 +11,7 @@ use super::live::block_on;
 use super::output::{entries_progress, warn_of};
 use super::{Failure, Select};
 use crate::cluster::{Begun, Chosen, Copied, Pace, Recording, copy};
-use crate::source::Spooled;
+use crate::source::CopiedJournals;
 
 /// How to read journals from a cluster; files need none of it
 #[derive(Clone, Debug, Args)]
@@ -62,7 +62,7 @@ impl ReadingFlags {
 
 impl ClusterFlags {
     /// Copies the journals that are chosen into a file without a name.
-    pub fn fetch(&self, url: &str, select: &Select) -> Result<Spooled, Failure> {
+    pub fn fetch(&self, url: &str, select: &Select) -> Result<CopiedJournals, Failure> {
         debug_assert!(is_url(url));
         let chosen = self.reading.chosen(select);
         let bar = entries_progress();
@@ -75,7 +75,7 @@ impl ClusterFlags {
                 let copied =
                     copy(&admin, &chosen, self.reading.pace(), Begun::default(), &mut recording, progress).await?;
                 let file = recording.finish().map_err(crate::cluster::CopyError::from)?;
-                Ok::<_, Failure>((copied, Spooled { name: admin.url(), file }))
+                Ok::<_, Failure>((copied, CopiedJournals { name: admin.url(), file }))
             };
             tokio::select! {
                 done = work => done,

@@ -225,7 +225,7 @@ fn journals(names: &[OsString], cluster: &ClusterFlags, select: &Select) -> Resu
     }
     for name in names {
         match name.to_str().filter(|name| is_url(name)) {
-            Some(url) => inputs.push(Input::Spooled(cluster.fetch(url, select)?)),
+            Some(url) => inputs.push(Input::Copied(cluster.fetch(url, select)?)),
             None => add_input(&mut inputs, name)?,
         }
     }

@@ -14,9 +14,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
-
 use super::admin::{Admin, AdminError, Download, Patience};
 use super::chosen::Chosen;
 use super::listing::Listing;
@@ -25,7 +22,7 @@ use super::sql::any_of;
 use super::tally::{Stretch, Tally};
 use crate::journal::IdOrder;
 use crate::source::INCOMPLETE;
-use crate::source::arrow::{Converted, Feed, RowRef, convert_batch};
+use crate::source::arrow::{DecodedRow, DecodedRows, IpcError, RowRef, StreamDecoder};
 
 /// How hard the server is worked.
 #[derive(Clone, Copy, Debug)]
@@ -298,37 +295,42 @@ impl Copying<'_> {
 
     async fn read(&mut self, sql: &str) -> Result<(), CopyError> {
         let mut download = self.admin.query_arrow(sql).await?;
-        let mut feed = Feed::default();
+        let mut decoder = StreamDecoder::default();
         let mut next_pause = self.rows + self.pace.rows;
         while let Some(chunk) = download.next().await? {
-            self.take_chunk(&mut feed, chunk, &download)?;
+            self.take_chunk(&mut decoder, chunk, &download)?;
             if self.rows >= next_pause {
                 next_pause = self.rows + self.pace.rows;
                 self.commit()?;
                 tokio::time::sleep(self.pace.pause).await;
             }
         }
-        if feed.is_whole() { Ok(()) } else { Err(download.cut_off().into()) }
+        if decoder.is_whole() { Ok(()) } else { Err(download.cut_off().into()) }
     }
 
-    fn take_chunk(&mut self, feed: &mut Feed, chunk: bytes::Bytes, download: &Download) -> Result<(), CopyError> {
+    fn take_chunk(
+        &mut self,
+        decoder: &mut StreamDecoder,
+        chunk: bytes::Bytes,
+        download: &Download,
+    ) -> Result<(), CopyError> {
         let mut written = Ok(());
-        let fed = feed.push(chunk, |batch| {
+        let decoded = decoder.push(chunk, |batch| {
             if written.is_ok() {
                 written = self.take_batch(batch)?;
             }
             Ok(())
         });
         written?;
-        Ok(fed.map_err(|error| download.malformed(&error))?)
+        Ok(decoded.map_err(|error| download.malformed(&error))?)
     }
 
-    fn take_batch(&mut self, batch: &RecordBatch) -> Result<Result<(), RecordingError>, ArrowError> {
+    fn take_batch(&mut self, batch: DecodedRows<'_>) -> Result<Result<(), RecordingError>, IpcError> {
         let before = self.rows;
         let mut written = Ok(());
         let mut last: (String, Option<usize>) = (String::new(), None);
-        convert_batch(batch, &mut |row, _| {
-            let Ok(Converted::Entry(row)) = row else { return };
+        batch.each(|row, _| {
+            let Ok(DecodedRow::Entry(row)) = row else { return };
             if last.0 != row.id {
                 last.0.clear();
                 last.0.push_str(row.id);

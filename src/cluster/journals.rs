@@ -5,7 +5,7 @@ use super::chosen::Chosen;
 use super::copy::{CopyError, Pace, copy};
 use super::recording::{Begun, Recording};
 use crate::check::Selection;
-use crate::source::{Corpus, Ids, Input, SourceError, Spooled, open};
+use crate::source::{CopiedJournals, Corpus, Ids, Input, SourceError, open};
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalsError {
@@ -34,6 +34,6 @@ pub async fn fetch(admin: &Admin, ids: &[String]) -> Result<(Corpus, Ids), Journ
     let mut recording = Recording::temporary().map_err(CopyError::from)?;
     copy(admin, &chosen, Pace::default(), Begun::default(), &mut recording, &mut |_, _| {}).await?;
     let file = recording.finish().map_err(CopyError::from)?;
-    let (corpus, _, ids) = open(&[Input::Spooled(Spooled { name: admin.url(), file })], &[])?;
+    let (corpus, _, ids) = open(&[Input::Copied(CopiedJournals { name: admin.url(), file })], &[])?;
     Ok((corpus, ids))
 }

@@ -1,16 +1,10 @@
 //! The invocations that are to be read: what the server says of each before its journal is read.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::cast;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
-
 use super::admin::{Admin, AdminError};
 use super::chosen::Chosen;
 use super::sql::any_of;
 use crate::journal::{IdOrder, InvocationInfo};
-use crate::source::arrow::Feed;
+use crate::source::arrow::{DecodedRows, IpcError, StreamDecoder, ValueColumn};
 
 /// One invocation: 72 bytes and its key, since there may be a million of them.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +61,12 @@ impl Listing {
         admin
             .tried(async || {
                 let mut listing = Self::default();
-                let mut feed = Feed::default();
+                let mut decoder = StreamDecoder::default();
                 let mut download = admin.query_arrow(sql).await?;
                 while let Some(chunk) = download.next().await? {
-                    feed.push(chunk, |batch| listing.take(batch)).map_err(|error| download.malformed(&error))?;
+                    decoder.push(chunk, |batch| listing.take(&batch)).map_err(|error| download.malformed(&error))?;
                 }
-                if !feed.is_whole() {
+                if !decoder.is_whole() {
                     return Err(download.cut_off());
                 }
                 listing.listed.sort_unstable_by_key(|listed| listed.id);
@@ -83,37 +77,31 @@ impl Listing {
             .await
     }
 
-    fn take(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let column = |name: &str, to: DataType| -> Result<ArrayRef, ArrowError> {
-            let column = batch.column_by_name(name);
-            cast(column.ok_or_else(|| ArrowError::SchemaError(format!("it has no column {name}")))?, &to)
-        };
-        let text = |name| column(name, DataType::LargeUtf8);
-        let ids = text("id")?;
-        let keys = text("target_service_key")?;
-        let entries = column("journal_size", DataType::UInt32)?;
-        let created_at = column("created_at", DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())))?;
-        let created_at = cast(&created_at, &DataType::Int64)?;
-        let shared = [
-            text("target_service_name")?,
-            text("target_handler_name")?,
-            text("target_service_ty")?,
-            text("pinned_deployment_id")?,
-            text("status")?,
-            text("pinned_service_protocol_version")?,
+    fn take(&mut self, batch: &DecodedRows<'_>) -> Result<(), IpcError> {
+        let column = |name: &'static str| batch.column(name)?.ok_or(IpcError::MissingColumn(name));
+        let (ids, keys) = (column("id")?, column("target_service_key")?);
+        let (entries, created_at) = (column("journal_size")?, column("created_at")?);
+        let shared: [ValueColumn<'_>; 6] = [
+            column("target_service_name")?,
+            column("target_handler_name")?,
+            column("target_service_ty")?,
+            column("pinned_deployment_id")?,
+            column("status")?,
+            column("pinned_service_protocol_version")?,
         ];
-        for row in 0..batch.num_rows() {
-            let Some(id) = text_at(&ids, row).and_then(IdOrder::of) else { continue };
-            let key = text_at(&keys, row).unwrap_or_default();
-            let kind = self.kind_of(shared.each_ref().map(|column| text_at(column, row)));
+        for row in 0..batch.count() {
+            let Some(id) = ids.str(row).and_then(IdOrder::of) else { continue };
+            let key = keys.str(row).unwrap_or_default();
+            let texts = shared.each_ref().map(|column| column.text(row));
+            let kind = self.kind_of(texts.each_ref().map(Option::as_deref));
             let at = self.keys.len() as u64;
             self.keys.push_str(key);
             self.listed.push(Listed {
                 id,
-                entries: (!entries.is_null(row)).then(|| entries.as_primitive::<UInt32Type>().value(row)),
+                entries: entries.number(row).and_then(|entries| u32::try_from(entries).ok()),
                 kind,
                 key: (at, key.len() as u32),
-                created_at: if created_at.is_null(row) { 0 } else { created_at.as_primitive::<Int64Type>().value(row) },
+                created_at: created_at.number(row).unwrap_or(0),
             });
         }
         Ok(())
@@ -188,8 +176,4 @@ impl Listing {
     pub fn entries(&self) -> u64 {
         self.listed.iter().map(|listed| u64::from(listed.entries.unwrap_or(1))).sum()
     }
-}
-
-fn text_at(column: &ArrayRef, row: usize) -> Option<&str> {
-    (!column.is_null(row)).then(|| column.as_string::<i64>().value(row))
 }

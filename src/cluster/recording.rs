@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::tally::Stretch;
 use crate::journal::IdOrder;
-use crate::source::arrow::{ArrowWriter, INFO_COLUMNS, Opened, RowRef, Segment, Store, WriteError};
+use crate::source::Storage;
+use crate::source::arrow::{ArrowWriter, FileIndex, INFO_COLUMNS, OpenedArrow, RowRef, WriteError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
@@ -146,7 +147,7 @@ impl Recording {
 
     /// Adds a row, with the texts of [`INFO_COLUMNS`] where it [`Self::begins`] a journal.
     pub fn push(&mut self, row: RowRef<'_>, info: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), RecordingError> {
-        Ok(self.writer.push_with(row, info)?)
+        Ok(self.writer.push(row, info)?)
     }
 
     /// Whether the next row needs what is known of its invocation.
@@ -212,12 +213,12 @@ impl Kept {
             });
         }
         let file = File::open(&self.part).map_err(failed)?;
-        let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
+        let Ok(OpenedArrow::Indexed(mut index)) = FileIndex::open(Storage::File { file, len: state.committed }) else {
             tracing::warn!("{} can not be gone on with, and is begun anew", self.part.display());
             return Ok(None);
         };
-        let found = segment.pieces();
-        let rows = found.pieces.iter().map(|piece| (piece.id, piece.rows)).collect();
+        let found = index.take_spans();
+        let rows = found.spans.iter().map(|span| (span.id, span.rows)).collect();
         Ok(Some((state.committed, Begun { rows, apart: state.apart })))
     }
 
