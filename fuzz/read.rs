@@ -17,7 +17,7 @@ pub fn read(bytes: &[u8]) {
     let mut out = std::io::sink();
     let mut json = Json::default();
     check(&recorded, &candidate, &ids, &Options::default(), |invocation| {
-        let unexpected = invocation.reason.as_deref().is_some_and(|reason| reason.contains("unexpectedly"));
+        let unexpected = invocation.judgement.reason.as_deref().is_some_and(|reason| reason.contains("unexpectedly"));
         assert!(!unexpected, "a panic while checking {}", ids.id(invocation.order));
         report.add(&invocation);
         json.invocation(&invocation, &ids, &mut out).unwrap();

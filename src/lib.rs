@@ -13,14 +13,15 @@
 //! | [`protocol`] | bytes ⇄ messages, without I/O |
 //! | [`source`] | where journals come from: Arrow, rows as JSON, the readable form |
 //! | [`diff`] | replay in lockstep, for the verdict; alignment of both sequences, to explain it |
-//! | [`rules`] | one file a rule: what a divergence is called, and what to do about it |
-//! | [`policy`] | `rehearse.toml`: what weighs how much, what is ignored, what was accepted |
-//! | [`gate`] | what a run is held to, and why it did not pass |
-//! | [`report`] | verdicts, summary, groups of one cause |
 //! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
-//! | [`candidate`] | a live candidate, over the network |
-//! | [`check`] | the pipe for one journal, and for millions |
-//! | [`cluster`] | a running cluster, over its admin API |
+//! | [`rules`] | one file a rule: what a divergence is called, and what to do about it |
+//! | [`policy`] | `rehearse.toml`: severities, ignored places, acceptances, and the gate that a run must pass |
+//! | [`report`] | verdicts, summary, groups of one cause |
+//! | [`transport`] | the network towards candidates: HTTP, Lambda, identity keys, the manifest |
+//! | [`check`] | the pipe for one journal, and for millions, offline and live |
+//! | [`admin`] | the admin API of a running cluster: client, SQL, selection |
+//! | [`record`] | copying journals out of a running cluster |
+//! | [`operate`] | stuck invocations, their causes, and plans to free them |
 //! | [`render`] | one file a format |
 //! | [`cli`] | flags in, exit status out |
 //!
@@ -35,8 +36,8 @@
 //! let (recorded, candidate, ids) = open(&recorded, &candidate)?;
 //! let mut stuck = Vec::new();
 //! check(&recorded, &candidate, &ids, &Options::default(), |invocation| {
-//!     if invocation.verdict == Verdict::Mismatch {
-//!         let first = &invocation.findings[0];
+//!     if invocation.judgement.verdict == Verdict::Mismatch {
+//!         let first = &invocation.judgement.findings[0];
 //!         stuck.push(format!("{}: {} at command {}", ids.id(invocation.order), first.rule, first.command_index));
 //!     }
 //!     true
@@ -47,17 +48,18 @@
 //! # }
 //! ```
 
-pub mod candidate;
+pub mod admin;
 pub mod check;
 pub mod cli;
-pub mod cluster;
 pub mod diff;
-pub mod gate;
 pub mod journal;
+pub mod operate;
 pub mod policy;
 pub mod protocol;
+pub mod record;
 pub mod render;
 pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod source;
+pub mod transport;

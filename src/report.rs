@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
-use crate::gate::{Gate, Proof, Proofs, Reason, Requirements};
 use crate::journal::{IdOrder, InvocationInfo};
+use crate::policy::gate::{Gate, Proof, Proofs, Reason, Requirements};
 use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy};
 use crate::rules::{Finding, Level, TimelineRow};
 
@@ -48,13 +48,15 @@ pub struct Judgement {
     pub commands: usize,
     /// Whether everything recorded was replayed.
     pub frontier_reached: bool,
+    /// Errors in the order in which replay would meet them, then notes.
     pub findings: Vec<Finding>,
+    /// Why it is inconclusive, or how the candidate failed.
     pub reason: Option<String>,
     /// A hash of its sequence of command kinds.
     pub path: u64,
     /// Both sides from top to bottom, where they differ at all.
     pub timeline: Vec<TimelineRow>,
-    /// What became of a divergence that was injected.
+    /// What became of a divergence that was injected into its trace.
     pub proof: Option<Proof>,
 }
 
@@ -87,59 +89,44 @@ impl Judgement {
 pub struct Invocation {
     pub order: IdOrder,
     pub info: InvocationInfo,
-    pub verdict: Verdict,
-    /// Recorded commands, Input included.
-    pub commands: usize,
-    /// Whether everything recorded was replayed.
-    pub frontier_reached: bool,
-    /// Errors in the order in which replay would meet them, then notes.
-    pub findings: Vec<Finding>,
-    /// Why it is inconclusive, or how the candidate failed.
-    pub reason: Option<String>,
-    /// A hash of its sequence of command kinds.
-    pub path: u64,
-    /// Both sides from top to bottom, where they differ at all.
-    pub timeline: Vec<TimelineRow>,
-    /// What became of a divergence that was injected into its trace.
-    pub proof: Option<Proof>,
+    pub judgement: Judgement,
     /// Whether it fails the run: it does not replay, and no policy lets that pass.
     pub fails: bool,
 }
 
 impl Invocation {
     pub fn new(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Self {
-        let Judgement { verdict, commands, frontier_reached, findings, reason, path, timeline, proof } = judgement;
-        let fails = matches!(verdict, Verdict::Mismatch | Verdict::Failed);
-        Self { order, info, verdict, commands, frontier_reached, findings, reason, path, timeline, proof, fails }
+        let fails = matches!(judgement.verdict, Verdict::Mismatch | Verdict::Failed);
+        Self { order, info, judgement, fails }
     }
 
     /// What stops replay, whatever a policy makes of it.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.stops_replay())
+        self.judgement.findings.iter().filter(|finding| finding.stops_replay())
     }
 
     /// What does not, and is wanted.
     pub fn notes(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| !finding.stops_replay() && finding.level != Level::Off)
+        self.judgement.findings.iter().filter(|finding| !finding.stops_replay() && finding.level != Level::Off)
     }
 
     /// Whether it would get stuck, and the policy lets that pass.
     pub fn excused(&self) -> bool {
-        matches!(self.verdict, Verdict::Mismatch | Verdict::Failed) && !self.fails
+        matches!(self.judgement.verdict, Verdict::Mismatch | Verdict::Failed) && !self.fails
     }
 
     /// Applies a policy: levels and excuses of the findings, and whether the invocation fails the run. The verdict
     /// stays.
     pub fn judge(&mut self, policy: &mut Policy, fail_on: Level) {
-        let target = if self.findings.is_empty() { None } else { self.info.service_and_handler() };
-        policy.judge(target.as_ref(), &mut self.findings);
-        let weighs = self.findings.iter().any(|finding| finding.weighs(fail_on));
-        self.fails = match self.verdict {
+        let target = if self.judgement.findings.is_empty() { None } else { self.info.service_and_handler() };
+        policy.judge(target.as_ref(), &mut self.judgement.findings);
+        let weighs = self.judgement.findings.iter().any(|finding| finding.weighs(fail_on));
+        self.fails = match self.judgement.verdict {
             // What no finding explains can not have been accepted.
             Verdict::Mismatch | Verdict::Failed => weighs || self.errors().next().is_none(),
             Verdict::Compatible | Verdict::Inconclusive => weighs,
         };
-        if let Some(Proof::Caught { findings, stopped }) = &mut self.proof {
+        if let Some(Proof::Caught { findings, stopped }) = &mut self.judgement.proof {
             let target = self.info.service_and_handler();
             policy.judge(target.as_ref(), findings);
             *stopped = findings.iter().any(|finding| finding.weighs(fail_on));
@@ -166,7 +153,7 @@ impl Summary {
         self.checked += 1;
         self.excused += u64::from(invocation.excused());
         self.failing += u64::from(invocation.fails);
-        *match invocation.verdict {
+        *match invocation.judgement.verdict {
             Verdict::Compatible => &mut self.compatible,
             Verdict::Mismatch => &mut self.mismatch,
             Verdict::Failed => &mut self.failed,
@@ -274,20 +261,20 @@ impl Report {
     /// Takes the next invocation in order.
     pub fn add(&mut self, invocation: &Invocation) {
         self.summary.count(invocation);
-        if let Some(proof) = &invocation.proof {
+        if let Some(proof) = &invocation.judgement.proof {
             self.proofs.get_or_insert_default().count(proof);
         }
-        if invocation.verdict != Verdict::Inconclusive {
+        if invocation.judgement.verdict != Verdict::Inconclusive {
             self.cover(invocation);
         }
         let mut before = "";
         for note in invocation.notes().filter(|note| note.rule != std::mem::replace(&mut before, note.rule)) {
             self.notes.entry(note.rule).or_insert_with(|| (0, invocation.clone())).0 += 1;
         }
-        if invocation.verdict != Verdict::Compatible {
+        if invocation.judgement.verdict != Verdict::Compatible {
             self.add_to_group(invocation);
         }
-        for finding in &invocation.findings {
+        for finding in &invocation.judgement.findings {
             self.add_fingerprint(finding, invocation);
         }
     }
@@ -309,9 +296,9 @@ impl Report {
     fn cover(&mut self, invocation: &Invocation) {
         let covered = self.coverage.entry(invocation.info.service_and_handler()).or_default();
         covered.journals += 1;
-        covered.reached += u64::from(invocation.frontier_reached);
+        covered.reached += u64::from(invocation.judgement.frontier_reached);
         if covered.paths.len() < MOST_PATHS {
-            covered.paths.insert(invocation.path);
+            covered.paths.insert(invocation.judgement.path);
         }
     }
 
@@ -330,7 +317,7 @@ impl Report {
             None => {
                 let group = Group {
                     id: key.id(),
-                    verdict: invocation.verdict,
+                    verdict: invocation.judgement.verdict,
                     excused: key.excused,
                     count: 1,
                     example: invocation.clone(),
@@ -420,7 +407,7 @@ struct GroupKey {
 
 impl GroupKey {
     fn of(invocation: &Invocation) -> Self {
-        Self { verdict: invocation.verdict, excused: invocation.excused(), cause: cause_of(invocation) }
+        Self { verdict: invocation.judgement.verdict, excused: invocation.excused(), cause: cause_of(invocation) }
     }
 
     fn id(&self) -> String {
@@ -448,7 +435,7 @@ fn cause_of(invocation: &Invocation) -> String {
         cause.push(' ');
     }
     if cause.is_empty() {
-        cause = fold_reason(invocation.reason.as_deref().unwrap_or_default());
+        cause = fold_reason(invocation.judgement.reason.as_deref().unwrap_or_default());
     }
     cause
 }

@@ -76,8 +76,11 @@ fn verdict_rule_and_index_are_those_of_the_server() {
             other => panic!("{}: outcome {other}", fixture.display()),
         };
         let mut complain = |what: String| wrong.push(format!("{}: {what}", fixture.display()));
-        if invocation.verdict != expected {
-            complain(format!("verdict {:?} ({:?}), truth {expected:?}", invocation.verdict, invocation.reason));
+        if invocation.judgement.verdict != expected {
+            complain(format!(
+                "verdict {:?} ({:?}), truth {expected:?}",
+                invocation.judgement.verdict, invocation.judgement.reason
+            ));
         }
         if rules.first().copied() != truth.first_rule.as_deref() {
             complain(format!("first rule {:?}, truth {:?}", rules.first(), truth.first_rule));
@@ -87,8 +90,8 @@ fn verdict_rule_and_index_are_those_of_the_server() {
         {
             complain(format!("index {:?}, truth {index}", errors.first().map(|finding| finding.command_index)));
         }
-        if invocation.commands != truth.commands {
-            complain(format!("{} commands, truth {}", invocation.commands, truth.commands));
+        if invocation.judgement.commands != truth.commands {
+            complain(format!("{} commands, truth {}", invocation.judgement.commands, truth.commands));
         }
         let mut meant: Vec<&str> = truth.rules.iter().map(String::as_str).collect();
         rules.sort_unstable();
@@ -110,9 +113,14 @@ fn recorded_against_itself_is_silent() {
     for fixture in fixtures() {
         let recorded = fixture.join("recorded.jsonl");
         for invocation in check_files(&recorded, &recorded) {
-            assert_eq!(invocation.verdict, Verdict::Compatible, "{}", fixture.display());
-            assert!(invocation.findings.is_empty(), "{}: {:?}", fixture.display(), invocation.findings);
-            assert!(invocation.frontier_reached);
+            assert_eq!(invocation.judgement.verdict, Verdict::Compatible, "{}", fixture.display());
+            assert!(
+                invocation.judgement.findings.is_empty(),
+                "{}: {:?}",
+                fixture.display(),
+                invocation.judgement.findings
+            );
+            assert!(invocation.judgement.frontier_reached);
         }
     }
 }

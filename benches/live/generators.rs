@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rehearsal::candidate::{Endpoint, Invoke, Live, LiveOptions, Transport};
+use rehearsal::check::live::{Live, LiveOptions};
 use rehearsal::replay::{Listen, Outcome};
 use rehearsal::report::Verdict;
 use rehearsal::rules::Redaction;
+use rehearsal::transport::{Endpoint, Invoke, Transport};
 
 use crate::corpus::{Corpus, body, tripwire};
 

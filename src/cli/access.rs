@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
-use crate::candidate::{Deployment, Manifest, Transport};
-use crate::cluster::{Access, Admin, AdminError};
+use crate::admin::{Access, Admin, AdminError};
+use crate::transport::{Deployment, Manifest, Transport};
 
 /// How to speak to the admin API
 #[derive(Clone, Debug, Args)]

@@ -13,10 +13,11 @@ use super::access::AccessFlags;
 use super::live::{LiveFlags, block_on};
 use super::output::{Output, progress, warn_of};
 use super::{Common, Failure, Status};
-use crate::candidate::Live;
-use crate::cluster::apply_log::{Event, History, Log, Outcome, beside};
-use crate::cluster::plan::{Plan, Step, is_deployment_id};
-use crate::cluster::{Admin, Applier, ApplyOptions, Target, check_all, endpoint, register, repoint, same_endpoint};
+use crate::admin::Admin;
+use crate::check::live::Live;
+use crate::operate::log::{Event, History, Log, Outcome, beside};
+use crate::operate::plan::{Plan, Step, is_deployment_id};
+use crate::operate::{Applier, ApplyOptions, Target, check_all, endpoint, register, repoint, same_endpoint};
 use crate::render::{Tally, brief, write_actions, write_intent, write_tally, write_turn};
 use crate::rules::Redaction;
 
@@ -194,7 +195,7 @@ impl Apply {
                     return Err(Failure::Usage(format!(
                         "{url} is no registered deployment: `restate deployments register {}`, or apply with --register; \
                          new invocations of its services go to it from then on",
-                        crate::cluster::plan::quoted(url)
+                        crate::operate::plan::quoted(url)
                     )));
                 }
             }
@@ -308,7 +309,7 @@ impl Apply {
                 bar.inc(1);
                 tally.count(turn);
                 let fine = matches!(turn, Ok((Outcome::Completed | Outcome::Progressed | Outcome::Waiting, _)));
-                let not_begun = matches!(turn, Err(crate::cluster::Unfinished::NotBegun(_)));
+                let not_begun = matches!(turn, Err(crate::operate::Unfinished::NotBegun(_)));
                 if (common.verbose > 0 || !fine) && !not_begun && written.is_ok() {
                     written =
                         bar.suspend(|| output.write(|out| write_turn(action, turn, out).and_then(|()| out.flush())));

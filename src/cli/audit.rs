@@ -11,14 +11,17 @@ use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Redact, Select, Status};
-use crate::candidate::{Deployment, Live};
-use crate::cluster::apply_log::{Log, beside};
-use crate::cluster::plan::{Plan, PlanCandidate, Setting};
-use crate::cluster::{
-    Admin, Audit as Audited, AuditReport, CHUNK, Chosen, Judged, JudgedOn, Matrix, Prefixes, endpoint, fetch,
-    in_flight, judge_on, same_endpoint,
+use crate::admin::{Admin, Chosen};
+use crate::check::live::Live;
+use crate::operate::log::{Log, beside};
+use crate::operate::plan::{Plan, PlanCandidate, Setting};
+use crate::operate::{
+    Audit as Audited, AuditReport, CHUNK, Judged, JudgedOn, Matrix, Prefixes, endpoint, in_flight, judge_on,
+    same_endpoint,
 };
+use crate::record::fetch;
 use crate::render::{Detail, write_audit, write_audit_json};
+use crate::transport::Deployment;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -249,7 +252,7 @@ impl Audit {
 }
 
 /// What was judged is what a plan rests on: it may be more than what the audit saw at first.
-fn take_stuck(stuck: &mut crate::cluster::Stuck, matrix: &mut Matrix, one: &JudgedOn) {
+fn take_stuck(stuck: &mut crate::operate::Stuck, matrix: &mut Matrix, one: &JudgedOn) {
     if one.entries > 0 {
         stuck.journal_size = one.entries;
         stuck.commands = one.judgement.commands as u64;

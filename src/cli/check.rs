@@ -11,13 +11,14 @@ use super::output::{OutputFile, progress, warn, warn_of};
 use super::policy::{GateFlags, Gatekeeper};
 use super::reports::{Format, ReportTo, Reports, Setup};
 use super::{Common, Failure, Redact, Select, Status, journals, traces};
-use crate::candidate::{Deployment, Ended, Live, LiveOptions, check_live};
+use crate::check::live::{Ended, Live, LiveOptions, check_live};
 use crate::check::{Options, Selection, check};
-use crate::gate::{Gate, Outcome, Proofs};
+use crate::policy::gate::{Gate, Outcome, Proofs};
 use crate::policy::{AcceptanceState, Traces};
 use crate::render::{SourceFiles, brief};
 use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
+use crate::transport::Deployment;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -173,7 +174,7 @@ impl Run<'_> {
     fn take(&mut self, mut invocation: Invocation) -> bool {
         let fail_on = self.keeper.requirements.fail_on;
         invocation.judge(&mut self.keeper.policy, fail_on);
-        if invocation.fails && !invocation.findings.iter().any(|finding| finding.weighs(fail_on)) {
+        if invocation.fails && !invocation.judgement.findings.iter().any(|finding| finding.weighs(fail_on)) {
             self.unacceptable += 1;
         }
         self.report.add(&invocation);

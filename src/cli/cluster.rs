@@ -10,7 +10,8 @@ use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, warn_of};
 use super::{Failure, Select};
-use crate::cluster::{Begun, Chosen, Copied, Pace, Recording, copy};
+use crate::admin::Chosen;
+use crate::record::{Begun, Copied, Pace, Recording, copy};
 use crate::source::CopiedJournals;
 
 /// How to read journals from a cluster; files need none of it
@@ -70,11 +71,11 @@ impl ClusterFlags {
         let fetched = block_on(async {
             let work = async {
                 let admin = self.access.connect(url).await?;
-                let mut recording = Recording::temporary().map_err(crate::cluster::CopyError::from)?;
+                let mut recording = Recording::temporary().map_err(crate::record::CopyError::from)?;
                 let progress = &mut |rows, total| show(&bar, rows, total);
                 let copied =
                     copy(&admin, &chosen, self.reading.pace(), Begun::default(), &mut recording, progress).await?;
-                let file = recording.finish().map_err(crate::cluster::CopyError::from)?;
+                let file = recording.finish().map_err(crate::record::CopyError::from)?;
                 Ok::<_, Failure>((copied, CopiedJournals { name: admin.url(), file }))
             };
             tokio::select! {

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Failure;
 use super::access::{is_admin_api, is_url};
-use crate::candidate::{Deployment, HttpVersion, Identity, Live, LiveOptions, Transport};
+use crate::check::live::{Live, LiveOptions};
 use crate::rules::Redaction;
+use crate::transport::{Deployment, HttpVersion, Identity, Transport};
 
 /// The heading of all flags of live candidates.
 pub const LIVE: &str = "Live candidate";

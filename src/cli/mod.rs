@@ -24,10 +24,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::access::is_url;
 use self::cluster::ClusterFlags;
-use crate::candidate::LiveError;
+use crate::admin::AdminError;
 use crate::check::Selection;
-use crate::cluster::apply_log::LogError;
-use crate::cluster::{AdminError, CopyError, JournalsError};
+use crate::check::live::LiveError;
+use crate::operate::log::LogError;
+use crate::record::{CopyError, JournalsError};
 use crate::rules::Redaction;
 use crate::source::{Input, SourceError};
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::Failure;
-use crate::gate::Requirements;
+use crate::policy::gate::Requirements;
 use crate::policy::{Acceptance, Coverage, Date, GateSettings, Policy, Traces, append_acceptances, parse};
 use crate::render::Accept;
 use crate::rules::Level;

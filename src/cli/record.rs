@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
 use super::{Common, Failure, Select, Status};
-use crate::cluster::{Copied, CopyError, Recording, Subject, copy};
+use crate::record::{Copied, CopyError, Recording, Subject, copy};
 
 const EXAMPLES: &str = "\
 Examples:

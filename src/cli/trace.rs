@@ -9,12 +9,13 @@ use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
 use super::{Common, Failure, Select, Status, journals};
-use crate::candidate::{Deployment, Ended, in_order};
+use crate::check::live::{Ended, in_order};
 use crate::journal::Journal;
 use crate::render::write_trace;
 use crate::report::PANICKED;
 use crate::rules::Redaction;
 use crate::source::{Journals, open};
+use crate::transport::Deployment;
 
 /// Write the candidate's step trace, to check offline later
 ///

@@ -5,6 +5,7 @@
 
 mod accept;
 mod file;
+pub mod gate;
 mod pattern;
 
 use std::collections::BTreeMap;

@@ -8,10 +8,10 @@ use anstyle::Style;
 use super::human::{BOLD, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
 use super::words::cut;
 use super::{brief, escaped};
-use crate::cluster::apply_log::Outcome;
-use crate::cluster::plan::{Action, Plan, Step};
-use crate::cluster::{Turn, Unfinished};
 use crate::journal::InvocationInfo;
+use crate::operate::log::Outcome;
+use crate::operate::plan::{Action, Plan, Step};
+use crate::operate::{Turn, Unfinished};
 
 /// A reason is shown up to here.
 const REASON: usize = 300;

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
 use super::words::{count, cut};
 use super::{brief, escaped};
-use crate::cluster::plan::quoted;
-use crate::cluster::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, StuckStatus, Surveyed};
+use crate::operate::plan::quoted;
+use crate::operate::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, StuckStatus, Surveyed};
 use crate::report::Verdict;
 
 /// A message is shown up to here.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::write_json;
-use crate::cluster::plan::PlanCandidate;
-use crate::cluster::{AuditReport, Cause, FailureCause, Judged, Row, Surveyed};
+use crate::operate::plan::PlanCandidate;
+use crate::operate::{AuditReport, Cause, FailureCause, Judged, Row, Surveyed};
 use crate::report::Verdict;
 
 /// Raised when a field changes its meaning or goes away; not when one is added.

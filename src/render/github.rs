@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Render, SourceFiles, brief, words};
-use crate::gate::Outcome;
 use crate::journal::InvocationInfo;
+use crate::policy::gate::Outcome;
 use crate::report::{Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
@@ -61,7 +61,7 @@ impl GitHub {
         for group in report.groups().into_iter().filter(|group| group.is_unexplained()) {
             let example = &group.example;
             let count = words::count(group.count, "invocation");
-            let reason = brief(example.reason.as_deref().unwrap_or_default());
+            let reason = brief(example.judgement.reason.as_deref().unwrap_or_default());
             annotations.push(Annotation {
                 command: if group.verdict == Verdict::Failed { "error" } else { "warning" },
                 file: file(&example.info),

@@ -69,7 +69,7 @@ impl Render for GitLab {
             let example = &group.example;
             let failed = group.verdict == Verdict::Failed;
             let count = words::count(group.count, "invocation");
-            let reason = brief(example.reason.as_deref().unwrap_or_default());
+            let reason = brief(example.judgement.reason.as_deref().unwrap_or_default());
             issues.push(Issue {
                 description: format!("{}: {reason} ({count})", words::handler_of(&example.info)),
                 check_name: group.verdict.name(),

@@ -7,8 +7,8 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Render, brief, escaped, words};
-use crate::gate::{Outcome, Reason};
 use crate::policy::AcceptanceState;
+use crate::policy::gate::{Outcome, Reason};
 use crate::report::{Group, Invocation, Report, Verdict};
 use crate::rules::{self, Cause, Change, ContextRow, Finding, Level};
 use crate::source::Ids;
@@ -68,8 +68,8 @@ fn style_of(verdict: Verdict) -> Style {
 }
 
 fn write_heading(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
-    let style = style_of(invocation.verdict);
-    write!(out, "{style}{}{style:#}", invocation.verdict.name())?;
+    let style = style_of(invocation.judgement.verdict);
+    write!(out, "{style}{}{style:#}", invocation.judgement.verdict.name())?;
     if invocation.excused() {
         write!(out, " {DIM}(excused){DIM:#}")?;
     }
@@ -86,7 +86,7 @@ fn write_heading(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io:
 fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     let example = &group.example;
     write_heading(example, ids, out)?;
-    if let Some(reason) = &example.reason {
+    if let Some(reason) = &example.judgement.reason {
         writeln!(out, "  {}", brief(reason))?;
     }
     if group.excused {
@@ -147,7 +147,7 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
     writeln!(
         out,
         "  {then}{BOLD}{}{BOLD:#}{level} at command {} of {}",
-        finding.rule, finding.command_index, invocation.commands
+        finding.rule, finding.command_index, invocation.judgement.commands
     )?;
     write_columns(finding, out)?;
     let cause = match finding.cause {

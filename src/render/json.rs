@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Render, write_json};
-use crate::gate::Outcome;
+use crate::policy::gate::Outcome;
 use crate::policy::{Acceptance, AcceptanceState};
 use crate::report::{Invocation, Report, Summary, Verdict};
 use crate::rules::Finding;
@@ -37,12 +37,12 @@ fn write_invocation(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> 
         id: id.as_str(),
         target: invocation.info.target(),
         deployment: invocation.info.deployment.as_deref(),
-        verdict: invocation.verdict,
-        reason: invocation.reason.as_deref(),
-        commands: invocation.commands,
-        frontier_reached: invocation.frontier_reached,
+        verdict: invocation.judgement.verdict,
+        reason: invocation.judgement.reason.as_deref(),
+        commands: invocation.judgement.commands,
+        frontier_reached: invocation.judgement.frontier_reached,
         excused: invocation.excused(),
-        findings: &invocation.findings,
+        findings: &invocation.judgement.findings,
     };
     write_json(out, &object)
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Render, brief, words};
-use crate::gate::Outcome;
+use crate::policy::gate::Outcome;
 use crate::report::{HandlerName, Invocation, Report, Verdict};
 use crate::source::Ids;
 
@@ -56,8 +56,8 @@ fn without_skipped(text: &str) -> String {
 }
 
 fn status(invocation: &Invocation) -> TestCaseStatus {
-    let reason = || brief(invocation.reason.as_deref().unwrap_or_default()).into_owned();
-    match invocation.verdict {
+    let reason = || brief(invocation.judgement.reason.as_deref().unwrap_or_default()).into_owned();
+    match invocation.judgement.verdict {
         Verdict::Inconclusive => unsuccessful(NonSuccessKind::Error, "inconclusive", reason()),
         Verdict::Mismatch | Verdict::Failed if !invocation.fails => {
             let mut skipped = TestCaseStatus::skipped();
@@ -65,10 +65,12 @@ fn status(invocation: &Invocation) -> TestCaseStatus {
             skipped
         }
         Verdict::Compatible if !invocation.fails => TestCaseStatus::success(),
-        Verdict::Failed if invocation.findings.is_empty() => unsuccessful(NonSuccessKind::Failure, "failed", reason()),
+        Verdict::Failed if invocation.judgement.findings.is_empty() => {
+            unsuccessful(NonSuccessKind::Failure, "failed", reason())
+        }
         Verdict::Mismatch | Verdict::Failed | Verdict::Compatible => {
-            let first = invocation.findings.first();
-            let rule = first.map_or(invocation.verdict.name(), |finding| finding.rule);
+            let first = invocation.judgement.findings.first();
+            let rule = first.map_or(invocation.judgement.verdict.name(), |finding| finding.rule);
             let message = first.map(words::one_line).unwrap_or_default();
             let mut status = unsuccessful(NonSuccessKind::Failure, rule, message);
             status.set_description(words::block(invocation));

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::words::line;
 use super::{Render, brief, escaped, human, words};
-use crate::gate::Outcome;
+use crate::policy::gate::Outcome;
 use crate::report::{Group, Invocation, Report, Verdict};
 use crate::source::Ids;
 
@@ -82,7 +82,7 @@ fn group_text(group: &Group, ids: &Ids) -> String {
     if group.excused {
         line(&mut text, format_args!("Excused: {}\n", code(&words::excuses(example))));
     }
-    let shown = match (group.verdict, &example.reason) {
+    let shown = match (group.verdict, &example.judgement.reason) {
         (Verdict::Mismatch, _) | (_, None) => words::block(example),
         (_, Some(reason)) => brief(reason).into_owned(),
     };

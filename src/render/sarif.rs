@@ -11,8 +11,8 @@ use serde_sarif::sarif::{
 };
 
 use super::{Render, SourceFiles, brief, escaped, words, write_json};
-use crate::gate::Outcome;
 use crate::journal::InvocationInfo;
+use crate::policy::gate::Outcome;
 use crate::report::{FingerprintTally, Group, Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
@@ -92,7 +92,7 @@ impl Sarif {
         let text = format!(
             "{}: {}. First in {}; {} in all.",
             words::handler_of(&example.info),
-            brief(example.reason.as_deref().unwrap_or_default()),
+            brief(example.judgement.reason.as_deref().unwrap_or_default()),
             brief(ids.id(example.order).as_str()),
             words::count(group.count, "invocation"),
         );
@@ -159,7 +159,7 @@ fn run_invocation(report: &Report, groups: &[&Group]) -> RunInvocation {
     };
     let undecided = report.gate.undecided.iter().map(|reason| notification("error", reason.to_string()));
     let inconclusive = groups.iter().filter(|group| group.verdict == Verdict::Inconclusive).map(|group| {
-        let reason = brief(group.example.reason.as_deref().unwrap_or_default()).into_owned();
+        let reason = brief(group.example.judgement.reason.as_deref().unwrap_or_default()).into_owned();
         notification("warning", format!("{} inconclusive: {reason}", words::count(group.count, "invocation")))
     });
     RunInvocation::builder()

@@ -4,6 +4,7 @@
 //! lets a `ctx.run` closure run: in the first the SDK never leaves replay, in the second every result is there
 //! already.
 
+pub(crate) mod agreement;
 mod answer;
 mod request;
 mod sdk;

@@ -12,7 +12,7 @@ mod server;
 #[path = "../live/in_process.rs"]
 mod services;
 
-use rehearsal::cluster::{Access, Admin, AdminError, quoted};
+use rehearsal::admin::{Access, Admin, AdminError, quoted};
 use serde_json::{Value, json};
 use server::Server;
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rehearsal::cluster::{Access, Admin, AdminError};
+use rehearsal::admin::{Access, Admin, AdminError};
 use serde_json::{Value, json};
 
 /// A server; it ends, and its data with it, when this is dropped.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
-use rehearsal::candidate::{Endpoint, Invoke, Transport};
 use rehearsal::journal::{CommandKind, EntryKind};
 use rehearsal::protocol::{MessageType, Start, put_frame};
 use rehearsal::replay::Listen;
+use rehearsal::transport::{Endpoint, Invoke, Transport};
 use serde_json::Value;
 
 use crate::fixtures::Fixture;

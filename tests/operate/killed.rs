@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rehearsal::cluster::any_of;
+use rehearsal::admin::any_of;
 use serde_json::json;
 
 use crate::proxy::Proxy;

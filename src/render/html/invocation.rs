@@ -23,9 +23,9 @@ pub fn full(invocation: &Invocation, ids: &Ids) -> Markup {
             code { (Text(ids.id(invocation.order).as_str())) }
             @if let Some(deployment) = &invocation.info.deployment { " on " code { (Text(deployment)) } }
         }
-        @if let Some(reason) = &invocation.reason { p { (Text(reason)) } }
+        @if let Some(reason) = &invocation.judgement.reason { p { (Text(reason)) } }
         @if invocation.excused() { p .excuse { "Excused: " (Text(&words::excuses(invocation))) } }
-        @if !invocation.timeline.is_empty() { (timeline(&invocation.timeline)) }
+        @if !invocation.judgement.timeline.is_empty() { (timeline(&invocation.judgement.timeline)) }
         @for (at, finding) in errors.iter().take(FINDINGS).enumerate() { (one_finding(finding, invocation, at > 0)) }
         @if errors.len() > FINDINGS { p { "And " (errors.len() - FINDINGS) " findings more." } }
     }
@@ -88,7 +88,7 @@ fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Marku
         div .finding {
             h4 {
                 @if later { "Then " }
-                (finding.rule) " at command " (finding.command_index) " of " (invocation.commands)
+                (finding.rule) " at command " (finding.command_index) " of " (invocation.judgement.commands)
                 " " span .level { (finding.level.name()) } " " code .fingerprint { (finding.fingerprint) }
             }
             @if let Some(excuse) = &finding.excuse { p .excuse { (Text(&words::excuse(excuse))) } }

@@ -21,7 +21,7 @@ use table::{Handlers, Rows};
 use text::Text;
 
 use super::{Render, human, words};
-use crate::gate::Outcome;
+use crate::policy::gate::Outcome;
 use crate::report::{Invocation, Report, Verdict};
 use crate::source::Ids;
 
@@ -53,10 +53,10 @@ impl Default for Html {
 
 impl Render for Html {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
-        if !self.rows.have_room_for(invocation.verdict) {
+        if !self.rows.have_room_for(invocation.judgement.verdict) {
             return Ok(());
         }
-        let page = match invocation.verdict {
+        let page = match invocation.judgement.verdict {
             Verdict::Compatible => None,
             Verdict::Mismatch | Verdict::Failed | Verdict::Inconclusive => {
                 self.details.add(|| invocation::full(invocation, ids).into_string())

@@ -52,19 +52,19 @@ impl Rows {
     }
 
     pub fn add(&mut self, invocation: &Invocation, page: Option<usize>, ids: &Ids) {
-        let compatible = invocation.verdict == Verdict::Compatible;
+        let compatible = invocation.judgement.verdict == Verdict::Compatible;
         self.compatible += usize::from(compatible);
         let errors = invocation.errors().take(4).map(|finding| (finding.rule, finding.command_index));
         self.rows.push(Row {
-            rank: (!invocation.fails, invocation.verdict, invocation.order),
+            rank: (!invocation.fails, invocation.judgement.verdict, invocation.order),
             id: ids.id(invocation.order).as_str().to_owned(),
             target: invocation.info.target(),
             handler: words::handler_of(&invocation.info),
-            verdict: if invocation.excused() { "excused" } else { invocation.verdict.name() },
+            verdict: if invocation.excused() { "excused" } else { invocation.judgement.verdict.name() },
             groups: (!compatible).then(|| [group_id(invocation), rest_id(invocation)]),
             page,
             rules: errors.collect(),
-            reason: invocation.reason.as_deref().map(|reason| words::cut(reason, 120)),
+            reason: invocation.judgement.reason.as_deref().map(|reason| words::cut(reason, 120)),
         });
     }
 

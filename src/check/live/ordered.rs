@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::live::Live;
+use super::judge::Live;
 use crate::journal::{IdOrder, InvocationInfo, Journal};
 use crate::report::{Judgement, PANICKED, Verdict};
 

@@ -14,12 +14,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::admin::{Admin, AdminError, Download, Patience};
-use super::chosen::Chosen;
 use super::listing::Listing;
-use super::recording::{Begun, Recording, RecordingError};
-use super::sql::any_of;
-use super::tally::{Stretch, Tally};
+use super::part_file::{Begun, Recording, RecordingError};
+use super::progress::{Stretch, Tally};
+use crate::admin::Chosen;
+use crate::admin::any_of;
+use crate::admin::{Admin, AdminError, Download, Patience};
 use crate::journal::IdOrder;
 use crate::source::INCOMPLETE;
 use crate::source::arrow::{DecodedRow, DecodedRows, IpcError, RowRef, StreamDecoder};

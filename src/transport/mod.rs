@@ -1,28 +1,24 @@
-//! A live candidate, spoken to over the network. What is said is [`crate::replay`]'s.
+//! The network towards candidates: HTTP, Lambda, identity keys, and a deployment's manifest.
+//!
+//! It carries bytes; what to send, and what an answer means, is [`crate::replay`]'s.
 
-mod agreement;
 mod connections;
 mod deployment;
-mod discovery;
 mod failure;
 mod http;
 mod identity;
 mod invoke;
-mod lacking;
 #[cfg(feature = "lambda")]
 mod lambda;
-mod live;
-mod many;
+mod manifest;
 mod socket;
 
 pub use deployment::{Deployment, DeploymentError};
-pub use discovery::{Handler, Manifest, Service};
 pub use http::{Endpoint, HttpError, HttpVersion, Transport};
 pub use identity::{Identity, IdentityError};
 pub use invoke::Invoke;
 pub(crate) use invoke::segment;
 #[cfg(feature = "lambda")]
 pub use lambda::{Arn, ArnError, Function, LambdaError};
-pub use live::{Live, LiveError, LiveOptions};
-pub use many::{Ended, check_live, in_order};
+pub use manifest::{DiscoveryError, Handler, Manifest, Service};
 pub(crate) use socket::tls_config;

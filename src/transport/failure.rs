@@ -42,7 +42,7 @@ fn describe_status(status: StatusCode) -> String {
 
 impl HttpError {
     /// Whether trying again may help.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Connect(..) | Self::Connection(_) => true,
             Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
@@ -57,7 +57,7 @@ impl HttpError {
     }
 
     /// Whether it tells nothing of the request, but something of the deployment.
-    pub(super) fn is_of_the_deployment(&self) -> bool {
+    pub(crate) fn is_of_the_deployment(&self) -> bool {
         self.is_passing() || matches!(self, Self::TimedOut(_))
     }
 }

@@ -39,7 +39,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub(super) fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 }

@@ -4,20 +4,17 @@ use std::fmt;
 
 use tokio::time::Instant;
 
-use super::agreement::{as_told, contradiction, place_of, with_await};
-use super::deployment::{Deployment, DeploymentError};
-use super::discovery::{DiscoveryError, Manifest};
-use super::http::{HttpError, HttpVersion};
-use super::invoke::Invoke;
-use super::lacking::{lacking, rejected_input};
+use super::manifest_check::{lacking, rejected_input};
 use crate::diff::{AddedAwait, Replayed, Stop, Undecodable, align, inject_into, replay_trace};
-use crate::gate::Proof;
 use crate::journal::{Await, CommandKind, Entries, InvocationId, Journal, Trace};
+use crate::policy::gate::Proof;
 use crate::protocol::{milliseconds, unique_seed};
+use crate::replay::agreement::{as_told, contradiction, place_of, with_await};
 use crate::replay::tripwire::Issued;
 use crate::replay::{Answer, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire, trace::agree};
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
+use crate::transport::{Deployment, DeploymentError, DiscoveryError, HttpError, HttpVersion, Invoke, Manifest};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug)]

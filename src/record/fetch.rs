@@ -1,9 +1,9 @@
 //! Journals of a few invocations, straight from the cluster.
 
-use super::admin::{Admin, AdminError};
-use super::chosen::Chosen;
 use super::copy::{CopyError, Pace, copy};
-use super::recording::{Begun, Recording};
+use super::part_file::{Begun, Recording};
+use crate::admin::Chosen;
+use crate::admin::{Admin, AdminError};
 use crate::check::Selection;
 use crate::source::{CopiedJournals, Corpus, Ids, Input, SourceError, open};
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::admin::{Admin, AdminError};
 use super::audit::in_flight;
-use super::chosen::Chosen;
-use super::journals::{JournalsError, fetch};
 use super::judge::{CHUNK, Prefixes, judge_on};
 use super::matrix::Judged;
-use crate::candidate::Live;
+use crate::admin::Chosen;
+use crate::admin::{Admin, AdminError};
+use crate::check::live::Live;
+use crate::record::{JournalsError, fetch};
 use crate::report::Verdict;
 
 /// What is in flight on a deployment, on other code.
@@ -47,7 +47,7 @@ pub async fn check_all(
         .await;
         // What ended in the meantime is in nobody's way.
         for id in left {
-            if super::watch::look(admin, id).await?.is_some_and(|now| !now.is("completed")) {
+            if super::observe::look(admin, id).await?.is_some_and(|now| !now.is("completed")) {
                 found.against.push((id.to_owned(), "its journal could not be read".to_owned()));
             }
         }

@@ -1,13 +1,13 @@
 //! Two judgements of one journal, by the SDK itself and by its trace, and whether they agree.
 
+use super::tripwire::Issued;
 use crate::diff::{Side, Stop, Undecodable};
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{Ending, Entries, EntryKind, Step, Trace};
 use crate::protocol::decode;
-use crate::replay::tripwire::Issued;
 
 /// The recorded command that is not replayed; `None` where replay does not stop at one.
-pub(super) fn place_of(stop: &Stop) -> Option<usize> {
+pub(crate) fn place_of(stop: &Stop) -> Option<usize> {
     match stop {
         Stop::Divergence(at) | Stop::Returned(at) => Some(*at),
         Stop::Await(added) => Some(added.before),
@@ -17,7 +17,7 @@ pub(super) fn place_of(stop: &Stop) -> Option<usize> {
 
 /// How a trace contradicts the SDK, which stopped replay at `told`. It may end before the place; it may not differ
 /// elsewhere, nor go past it. (It may go past an added await: some SDKs do not wait for what a fence answers.)
-pub(super) fn contradiction(told: &Stop, traced: &Stop) -> Option<String> {
+pub(crate) fn contradiction(told: &Stop, traced: &Stop) -> Option<String> {
     let waits = matches!(told, Stop::Await(_));
     let place = place_of(told);
     let by_trace = match traced {
@@ -34,7 +34,7 @@ pub(super) fn contradiction(told: &Stop, traced: &Stop) -> Option<String> {
 }
 
 /// Without a trace: as recorded up to the place, then what the SDK says it issues there.
-pub(super) fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>) -> Result<Trace, Undecodable> {
+pub(crate) fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>) -> Result<Trace, Undecodable> {
     let upto = place_of(stop).unwrap_or(0);
     let mut steps = Vec::new();
     for at in recorded.commands().take(upto) {
@@ -55,7 +55,7 @@ pub(super) fn as_told(recorded: Entries<'_>, stop: &Stop, issued: Option<Issued>
 }
 
 /// A trace that went past an await on which the SDK stops, with that await in it.
-pub(super) fn with_await(mut trace: Trace, stop: &Stop, traced: &Stop) -> Trace {
+pub(crate) fn with_await(mut trace: Trace, stop: &Stop, traced: &Stop) -> Trace {
     if let Stop::Await(added) = stop
         && !matches!(traced, Stop::Await(_))
         && trace.commands().count() >= added.before

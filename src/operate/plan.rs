@@ -303,9 +303,9 @@ pub fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::matrix::{Judged, Prefix};
-    use crate::cluster::stuck::FailureCause;
     use crate::journal::InvocationInfo;
+    use crate::operate::matrix::{Judged, Prefix};
+    use crate::operate::stuck::FailureCause;
 
     const ID: &str = "inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT";
 

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use super::fold::{fold, shapes};
+use super::message_template::{fold, shapes};
 use super::stuck::{FailingStep, Stuck};
 
 /// Invocations that are stuck for one and the same reason.
@@ -130,8 +130,8 @@ fn cause(key: &Key, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::stuck::{FailureCause, StuckStatus};
     use crate::journal::InvocationInfo;
+    use crate::operate::stuck::{FailureCause, StuckStatus};
 
     fn stuck(number: usize, code: &str, message: &str, step: FailingStep) -> Stuck {
         Stuck {

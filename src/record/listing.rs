@@ -1,8 +1,8 @@
 //! The invocations that are to be read: what the server says of each before its journal is read.
 
-use super::admin::{Admin, AdminError};
-use super::chosen::Chosen;
-use super::sql::any_of;
+use crate::admin::Chosen;
+use crate::admin::any_of;
+use crate::admin::{Admin, AdminError};
 use crate::journal::{IdOrder, InvocationInfo};
 use crate::source::arrow::{DecodedRows, IpcError, StreamDecoder, ValueColumn};
 

@@ -1,11 +1,11 @@
 //! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
 
-use super::discovery::Manifest;
-use super::live::Subject;
+use super::judge::Subject;
 use crate::journal::command::FieldValue;
 use crate::journal::{CommandKind, Entries, EntryKind};
 use crate::protocol::decode;
 use crate::rules::{self, Finding, Findings};
+use crate::transport::Manifest;
 
 /// The first thing that a deployment lacks.
 pub(super) fn lacking(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::admin::{Deployment, Service};
+use crate::admin::{Deployment, Service};
 
 /// A row of [`COUNTS`].
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 
-use super::admin::{Admin, AdminError};
-use super::apply_log::{Act, Event, History, Log, LogError, Outcome, Past};
-use super::journals::{JournalsError, fetch};
+use super::log::{Act, Event, History, Log, LogError, Outcome, Past};
+use super::observe::{Before, Standing, became, latest_event, look, restarts};
 use super::plan::{Action, Plan, Step};
-use super::watch::{Before, Standing, became, latest_event, look, restarts};
-use crate::candidate::Live;
+use crate::admin::{Admin, AdminError};
+use crate::check::live::Live;
+use crate::record::{JournalsError, fetch};
 use crate::report::Verdict;
 use crate::source::Journals;
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::candidate::{segment, tls_config};
+use crate::transport::{segment, tls_config};
 
 /// How the admin API is spoken to.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use super::Options;
 use super::parts::notes_by_parts;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
-use crate::gate::Proof;
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
+use crate::policy::gate::Proof;
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::Stretch;
+use super::progress::Stretch;
 use crate::journal::IdOrder;
 use crate::source::Storage;
 use crate::source::arrow::{ArrowWriter, FileIndex, INFO_COLUMNS, OpenedArrow, RowRef, WriteError};

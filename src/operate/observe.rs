@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::admin::{Admin, AdminError};
-use super::apply_log::Outcome;
-use super::sql::quoted;
+use super::log::Outcome;
 use super::stuck::{EventRow, FailureCause, Told};
+use crate::admin::quoted;
+use crate::admin::{Admin, AdminError};
 
 /// Where an invocation stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

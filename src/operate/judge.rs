@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::matrix::Prefix;
 use super::prefix::largest_whole;
-use crate::candidate::Live;
+use crate::check::live::Live;
 use crate::journal::Journal;
 use crate::report::{Judgement, Verdict};
 use crate::source::{Corpus, Ids, Journals};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::admin::{Admin, AdminError, Deployment};
 use super::cause::{Cause, group};
-use super::chosen::Chosen;
 use super::deployments::{COUNTS, CountRow, Surveyed, survey};
-use super::sql::{any_of, quoted};
 use super::stuck::{EventRow, Stuck, StuckRow};
+use crate::admin::Chosen;
+use crate::admin::{Admin, AdminError, Deployment};
+use crate::admin::{any_of, quoted};
 
 /// Everything an audit found out about the cluster itself.
 #[derive(Clone, Debug)]
