@@ -244,13 +244,14 @@ impl FileIndex {
             let parts = [place.index.values, place.entry_type.values, place.entry_type.data, place.raw.values];
             return extent_of(place, parts.into_iter()).filter(|extent| extent.end - extent.start <= READ_ALONG_BYTES);
         }
-        let mut raw = place.raw;
-        if self.storage.in_memory(place.body + u64::from(raw.data.at), raw.data.len as usize).is_some() {
-            raw.data = BufferPlace::default();
-        }
-        let columns =
-            [place.index, place.entry_type, raw].into_iter().chain(self.info_places(batch).map(|(_, place)| place));
-        extent_of(place, columns.flat_map(|column| [column.values, column.data]))
+        let raw_start = place.body + u64::from(place.raw.data.at);
+        let in_memory = self.storage.in_memory(raw_start, place.raw.data.len as usize).is_some();
+        let columns = [place.index, place.entry_type].map(|column| [column.values, column.data]);
+        let columns = columns.into_iter().flatten().chain([place.raw.values]);
+        // The messages, and what lies behind them.
+        let info = self.info_places(batch).flat_map(|(_, column)| [column.values, column.data]);
+        let rest = std::iter::once(place.raw.data).chain(info).filter(|_| !in_memory);
+        extent_of(place, columns.chain(rest))
     }
 
     /// Reads a stretch of the file into the scratch buffer.
