@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rehearsal::check::live::{Live, LiveOptions};
-use rehearsal::replay::{Listen, Outcome};
+use rehearsal::replay::Listen;
+use rehearsal::report::Verdict;
 use rehearsal::report::Verdict;
 use rehearsal::rules::Redaction;
 use rehearsal::transport::{Endpoint, Invoke, Transport};
@@ -45,7 +46,7 @@ pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
         for requests in 1.. {
             let answer = endpoint.attempt(&invoke, tripwire.request().into(), Listen::ForTheEnd).await.unwrap();
             if let Some(outcome) = tripwire.answer(&answer) {
-                assert_eq!(outcome, Outcome::Reached);
+                assert_eq!(outcome.stop.verdict(), Verdict::Compatible);
                 return requests;
             }
         }

@@ -1,4 +1,4 @@
-//! `rehearse record`
+//! `rehearse record`: the flags, and what is said about the copy.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
 use super::{Common, Failure, Select, Status};
-use crate::record::{Copied, CopyError, Recording, Subject, copy};
+use crate::record::{CopyError, CopySummary, Recording, RecordingSubject, copy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,18 +47,18 @@ pub struct Record {
 impl Record {
     pub fn run(&self, _: &Common) -> Result<Status, Failure> {
         if !is_url(&self.admin) {
-            return Err(Failure::Usage(format!("{} is no URL: record reads a running cluster", self.admin)));
+            return Err(Failure::Usage(format!("{} is not a URL: record reads a running cluster", self.admin)));
         }
         let bar = entries_progress();
         let interrupt = Interrupt::watch();
         let copied = block_on(async {
-            let chosen = self.reading.chosen(&self.select);
+            let selected = self.reading.selected(&self.select);
             let admin = self.access.connect(&self.admin).await?;
-            let subject = Subject { url: admin.url(), condition: chosen.sql(), limit: chosen.selection.limit };
-            let (mut recording, begun) = Recording::open(&self.output, subject).map_err(CopyError::from)?;
-            let progress = &mut |rows, total| show(&bar, rows, total);
+            let subject = RecordingSubject::new(admin.url(), &selected);
+            let (mut recording, earlier) = Recording::open(&self.output, subject).map_err(CopyError::from)?;
+            let report = &mut |rows, total| show(&bar, rows, total);
             let done = tokio::select! {
-                done = copy(&admin, &chosen, self.reading.pace(), begun, &mut recording, progress) => done?,
+                done = copy(&admin, &selected, self.reading.pace(), earlier, &mut recording, report) => done?,
                 _ = interrupt.wait() => {
                     return Err(Failure::InterruptedBefore("all was read; the same command goes on from here"));
                 }
@@ -69,10 +69,10 @@ impl Record {
         bar.finish_and_clear();
         tell(&copied);
         self.sum_up(&copied);
-        Ok(if copied.journals == 0 || copied.incomplete > 0 { Status::Undecided } else { Status::Compatible })
+        Ok(if copied.is_complete() { Status::Compatible } else { Status::Undecided })
     }
 
-    fn sum_up(&self, copied: &Copied) {
+    fn sum_up(&self, copied: &CopySummary) {
         let mut said = format!("{} journals, {} entries: {}", copied.journals, copied.entries, self.output.display());
         for (number, what) in [
             (copied.resumed, "were there from before"),

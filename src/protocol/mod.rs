@@ -11,6 +11,6 @@ mod seed;
 pub use command::{DecodeError, decode, decode_or_bare, encode};
 pub use control::{AttemptError, Start, Suspension};
 pub use frame::{FrameReader, MessageType, OversizedFrame, put_frame};
-pub use notification::{Notification, NotificationId, Outcome, decode_notification, encode_notification};
+pub use notification::{CompletionResult, Notification, NotificationId, decode_notification, encode_notification};
 pub use scan::{Comparison, behind_time, compare, without_payload};
 pub use seed::{default_seed, milliseconds, unique_seed};

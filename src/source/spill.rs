@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::platform;
 
 /// The memory budget and the temporary file that all spill buffers of a run share.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl SpillPool {
         let at = state.file_len;
         state.file_len += bytes.len() as u64;
         drop(state);
-        file.write_all_at(bytes, at)?;
+        platform::write_all_at(&file, bytes, at)?;
         Ok((file, at))
     }
 
@@ -136,7 +137,7 @@ impl SpillBuffer {
         let buffer = &mut buffer[..wanted];
         match part {
             SpillPart::Memory(bytes) => buffer.copy_from_slice(&bytes[bytes.len() - left as usize..][..wanted]),
-            SpillPart::File { file, end } => file.read_exact_at(buffer, end - left)?,
+            SpillPart::File { file, end } => platform::read_exact_at(file, buffer, end - left)?,
         }
         Ok(wanted)
     }

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::spill::{SpillBuffer, SpillPool};
+use crate::platform;
 
 #[derive(Debug)]
 pub enum Storage {
@@ -47,7 +47,7 @@ impl Storage {
     /// Fills `bytes` from `at` on.
     pub fn read_exact(&self, mut at: u64, mut bytes: &mut [u8]) -> io::Result<()> {
         match self {
-            Self::File { file, .. } => file.read_exact_at(bytes, at),
+            Self::File { file, .. } => platform::read_exact_at(file, bytes, at),
             Self::Spilled(spilled) => {
                 while !bytes.is_empty() {
                     let read = spilled.read_at(at, bytes)?;
@@ -73,7 +73,7 @@ impl Storage {
     /// Reads what there is at `at`, at most as much as fits; returns how many bytes that were.
     pub fn read_some(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File { file, .. } => file.read_at(buffer, at),
+            Self::File { file, .. } => platform::read_at(file, buffer, at),
             Self::Spilled(spilled) => spilled.read_at(at, buffer),
         }
     }

@@ -1,10 +1,10 @@
-//! One attempt at an invocation as a request, whatever carries it.
+//! Invoke: one attempt at an invocation as a request, over HTTP as well as through Lambda.
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::http::HttpError;
+use super::failure::HttpError;
 
-/// Whom an attempt is for.
+/// The invocation and handler that an attempt is for, and the version of the protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Invoke<'a> {
     pub id: &'a str,
@@ -26,7 +26,7 @@ impl Invoke<'_> {
         Ok(headers)
     }
 
-    /// What is answered in another content type is not of the protocol, or of another version of it.
+    /// An answer in another content type is not of the protocol, or of another version of it.
     pub fn check_content_type(&self, answered: &HeaderMap) -> Result<(), HttpError> {
         let answered = answered.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         if answered == self.content_type().as_bytes() {
@@ -44,8 +44,8 @@ pub(super) fn header(text: &str) -> Result<HeaderValue, HttpError> {
     HeaderValue::from_str(text).map_err(|error| HttpError::Connection(error.to_string()))
 }
 
-/// A name as a segment of a path: names out of journals are not to lead elsewhere. (`Url::path_segments_mut` would drop
-/// line ends.)
+/// A name as one segment of a path, so that a name out of a journal can not lead to another path.
+/// (`Url::path_segments_mut` would drop line ends.)
 pub(crate) fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -1,7 +1,7 @@
 //! One journal's verdict, and the findings that explain it.
 
-use super::Options;
 use super::parts::notes_by_parts;
+use crate::check::options::Options;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
 use crate::policy::gate::Proof;
@@ -51,12 +51,7 @@ pub(super) fn judge(
         [first, others @ ..] => replay_all(recorded, *first, others)?,
     };
     let Lockstep { commands, stop, timing_differs } = lockstep;
-    let verdict = match &stop {
-        Stop::Frontier => Verdict::Compatible,
-        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => Verdict::Mismatch,
-        Stop::Failed(_) => Verdict::Failed,
-        Stop::TraceEnds(_) => Verdict::Inconclusive,
-    };
+    let verdict = stop.verdict();
     let reason = match &stop {
         Stop::Failed(at) => Some(format!("the candidate failed before it issued command {at} of {commands}")),
         Stop::TraceEnds(at) => {
@@ -108,20 +103,11 @@ fn replay_all<'r>(
     let mut worst = (replay(first)?, first);
     for replayed in others {
         let lockstep = replay(*replayed)?;
-        if severity(&lockstep.stop) > severity(&worst.0.stop) {
+        if lockstep.stop.verdict() < worst.0.stop.verdict() {
             worst = (lockstep, *replayed);
         }
     }
     Ok(worst)
-}
-
-fn severity(stop: &Stop) -> u8 {
-    match stop {
-        Stop::Frontier => 0,
-        Stop::TraceEnds(_) => 1,
-        Stop::Failed(_) => 2,
-        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => 3,
-    }
 }
 
 /// Whether several replays did the same, as far as the journal goes.

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Options;
 use super::judge::{judge, prove};
 use super::side_by_side::{same_in_parts, same_stretches};
+use crate::check::options::Options;
 use crate::diff::{Replayed, Side, Undecodable};
 use crate::journal::{Entries, IdOrder, InvocationInfo};
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};

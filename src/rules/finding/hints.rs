@@ -1,4 +1,4 @@
-//! What differing values look like.
+//! Hints: what the differing values of a finding look like.
 
 use serde_json::Value;
 
@@ -8,7 +8,9 @@ pub(super) fn hints(changes: &Changes) -> Vec<String> {
     let mut hints: Vec<String> = changes
         .in_notation
         .iter()
-        .map(|field| format!("{field} is the same JSON in another notation (key order, spaces, escapes or the like): pin the serialiser"))
+        .map(|field| {
+            format!("{field} is the same JSON in another notation (key order, spaces, escapes): pin the serialiser")
+        })
         .collect();
     for change in &changes.changes {
         let (Some(recorded), Some(replayed)) = (&change.recorded, &change.replayed) else { continue };
@@ -31,7 +33,7 @@ fn is_uuid(value: &Value) -> bool {
     })
 }
 
-/// Seconds or milliseconds since 1970 in this century, or an ISO 8601 date and time.
+/// Whether the value is a time in this century, in seconds or milliseconds since 1970, or an ISO 8601 date and time.
 fn is_timestamp(value: &Value) -> bool {
     if let Some(number) = value.as_f64() {
         return (1.0e9..4.2e9).contains(&number) || (1.0e12..4.2e12).contains(&number);

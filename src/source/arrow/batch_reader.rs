@@ -277,11 +277,8 @@ impl FileIndex {
     /// What a row tells of its invocation.
     pub fn info(&self, view: BufferedView<'_>, batch: usize, row: u32) -> Result<InvocationInfo, BatchError> {
         let mut info = InvocationInfo::default();
-        for (name, place) in self.info_places(batch) {
-            let text = self.text(view, batch, place, row)?;
-            if !text.is_empty() {
-                info.set(name, text);
-            }
+        for (column, place) in self.info_places(batch) {
+            info.set_column(column, &self.text(view, batch, place, row)?);
         }
         Ok(info)
     }

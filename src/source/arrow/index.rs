@@ -4,10 +4,9 @@ use arrow_ipc::{Message, MessageHeader};
 
 use super::entry_types;
 use super::ipc::{BufferedView, IpcError, MessagePlace, MessageReader, Truncation};
-use super::schema::{
-    BatchPlace, ColumnPlace, Columns, FoundBatch, INFO_COLUMNS, Shape, find_dictionary, refuse_run_ends,
-};
+use super::schema::{BatchPlace, ColumnPlace, Columns, FoundBatch, Shape, find_dictionary, refuse_run_ends};
 use super::spans::{JournalSpans, TextRows};
+use crate::journal::InfoColumn;
 use crate::source::storage::{ScratchBuffer, Storage};
 
 /// What became of opening a file.
@@ -90,11 +89,11 @@ impl FileIndex {
         self.columns.info().len() > 0
     }
 
-    /// The info columns of a batch, with their names.
-    pub(super) fn info_places(&self, batch: usize) -> impl Iterator<Item = (&'static str, ColumnPlace)> + Clone {
-        let names = self.columns.info().map(|at| INFO_COLUMNS[at]);
-        let count = names.len();
-        names.zip(self.info[batch * count..][..count].iter().copied())
+    /// Where the columns of `sys_invocation` lie in a batch.
+    pub(super) fn info_places(&self, batch: usize) -> impl Iterator<Item = (InfoColumn, ColumnPlace)> + Clone {
+        let columns = self.columns.info();
+        let count = columns.len();
+        columns.zip(self.info[batch * count..][..count].iter().copied())
     }
 
     pub fn batch_bytes(&self, batch: usize) -> u64 {

@@ -19,6 +19,5 @@ pub use batch_reader::{BatchReader, Prefetched};
 pub use index::{FileIndex, OpenedArrow};
 pub use ipc::{BufferedView, IpcError, Truncation};
 pub use normalize::{BadRow, DecodedRow, DecodedRows, NormalizedRows, StreamDecoder, ValueColumn, decode_file};
-pub use schema::INFO_COLUMNS;
 pub use spans::{JournalSpan, JournalSpans};
 pub use writer::{ArrowWriter, RowHead, RowRef, WriteError};

@@ -18,9 +18,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::index::{FileIndex, OpenedArrow};
 use super::ipc::{END_OF_STREAM, IpcError, MessageReader, Truncation, message_prefix};
-use super::schema::{INFO_COLUMNS, is_read, refuse_run_ends};
+use super::schema::{is_read, refuse_run_ends};
 use super::writer::{ArrowWriter, RowHead, RowRef, WriteError};
-use crate::journal::InvocationInfo;
+use crate::journal::{InfoColumn, InvocationInfo};
 use crate::source::spill::{SpillBuffer, SpillPool};
 use crate::source::storage::Storage;
 
@@ -277,18 +277,16 @@ impl<'a> DecodedRows<'a> {
         let raws = self.column("raw")?;
         let versions = self.column("version")?;
         let mut info = Vec::new();
-        for name in INFO_COLUMNS {
-            info.extend(self.column(name)?.map(|column| (name, column)));
+        for column in InfoColumn::ALL {
+            info.extend(self.column(column.name())?.map(|values| (column, values)));
         }
         let has_entries = indexes.is_some() || types.is_some() || raws.is_some();
         let mut bytes = 0;
         for row in 0..self.batch.num_rows() {
             let known = || {
                 let mut known = InvocationInfo::default();
-                for (name, column) in &info {
-                    if let Some(text) = column.text(row).filter(|text| !text.is_empty()) {
-                        known.set(name, text.into_owned());
-                    }
+                for (column, values) in &info {
+                    known.set_column(*column, &values.text(row).unwrap_or_default());
                 }
                 known
             };

@@ -6,26 +6,14 @@
 use arrow_ipc::{Endianness, Field, RecordBatch, Schema, Type};
 
 use super::ipc::IpcError;
+use crate::journal::InfoColumn;
 
 /// The columns of a journal entry.
 const ENTRY_COLUMNS: [&str; 5] = ["id", "index", "entry_type", "raw", "version"];
 
-/// The columns of `sys_invocation` that may be joined to the entries.
-pub const INFO_COLUMNS: [&str; 9] = [
-    "target",
-    "target_service_name",
-    "target_service_key",
-    "target_handler_name",
-    "target_service_ty",
-    "pinned_deployment_id",
-    "status",
-    "pinned_service_protocol_version",
-    "created_at",
-];
-
 /// Whether anything here reads this column. `journal_size` comes with the listing of a cluster's invocations.
 pub(super) fn is_read(name: &str) -> bool {
-    ENTRY_COLUMNS.contains(&name) || INFO_COLUMNS.contains(&name) || name == "journal_size"
+    ENTRY_COLUMNS.contains(&name) || InfoColumn::from_name(name).is_some() || name == "journal_size"
 }
 
 /// Refuses run-end encoding: a few bytes of it may stand for billions of rows.
@@ -88,8 +76,8 @@ pub(super) struct Columns {
     pub shape: Shape,
     /// In the order of [`ENTRY_COLUMNS`].
     entry: [ColumnSlot; ENTRY_COLUMNS.len()],
-    /// Those of [`INFO_COLUMNS`] that the file has, with their places in that list.
-    info: Vec<(usize, ColumnSlot)>,
+    /// Those columns of `sys_invocation` that the file has.
+    info: Vec<(InfoColumn, ColumnSlot)>,
     /// The dictionaries of ids and of entry types, if they are keys.
     pub id_dictionary: Option<i64>,
     pub type_dictionary: Option<i64>,
@@ -116,18 +104,17 @@ impl Columns {
             *slot = find(name).filter(|(field, _)| shape.fits(name, field))?.1;
         }
         let mut info = Vec::new();
-        for (at, name) in INFO_COLUMNS.iter().enumerate() {
-            if let Some((field, slot)) = find(name) {
-                shape.fits(name, field).then(|| info.push((at, *slot)))?;
+        for column in InfoColumn::ALL {
+            if let Some((field, slot)) = find(column.name()) {
+                shape.fits(column.name(), field).then(|| info.push((column, *slot)))?;
             }
         }
         let (id_dictionary, type_dictionary) = (dictionary("id"), dictionary("entry_type"));
         Some(Self { shape, entry, info, id_dictionary, type_dictionary })
     }
 
-    /// The places of the info columns among [`INFO_COLUMNS`].
-    pub fn info(&self) -> impl ExactSizeIterator<Item = usize> + Clone {
-        self.info.iter().map(|(at, _)| *at)
+    pub fn info(&self) -> impl ExactSizeIterator<Item = InfoColumn> + Clone {
+        self.info.iter().map(|(column, _)| *column)
     }
 }
 

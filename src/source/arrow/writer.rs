@@ -14,7 +14,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use super::entry_types::{ENTRY_TYPES, place_of};
-use super::schema::INFO_COLUMNS;
+use crate::journal::InfoColumn;
 
 /// One row of `sys_journal`.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ impl<W: Write> ArrowWriter<W> {
 
     /// Writes a file that has the columns of invocations too; they are filled on the first row of each journal.
     pub fn with_info(sink: W) -> Result<Self, WriteError> {
-        Self::with_columns(sink, &INFO_COLUMNS)
+        Self::with_columns(sink, &InfoColumn::NAMES)
     }
 
     fn with_columns(sink: W, info: &[&str]) -> Result<Self, WriteError> {
@@ -148,8 +148,8 @@ impl<W: Write> ArrowWriter<W> {
         })
     }
 
-    /// Adds a row, and the texts of [`INFO_COLUMNS`] if it is the first of its journal and the file has these columns.
-    pub fn push(&mut self, row: RowRef<'_>, texts: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), WriteError> {
+    /// Adds a row, and the texts of [`InfoColumn::ALL`] if it is the first of its journal and the file has these columns.
+    pub fn push(&mut self, row: RowRef<'_>, texts: Option<[&str; InfoColumn::ALL.len()]>) -> Result<(), WriteError> {
         self.push_encoded(row.head(), texts, |out| {
             out.extend_from_slice(row.raw);
             Ok(())
@@ -160,7 +160,7 @@ impl<W: Write> ArrowWriter<W> {
     pub fn push_encoded(
         &mut self,
         row: RowHead<'_>,
-        texts: Option<[&str; INFO_COLUMNS.len()]>,
+        texts: Option<[&str; InfoColumn::ALL.len()]>,
         append: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
     ) -> Result<(), WriteError> {
         if row.raw_len > i32::MAX as usize {
