@@ -290,7 +290,7 @@ impl Download {
         AdminError::Cut { request: self.request.clone(), reason: "its stream does not say that it ends".to_owned() }
     }
 
-    /// The error for an answer whose content can not be read.
+    /// The error for an answer whose content cannot be read.
     pub fn malformed(&self, reason: &dyn std::fmt::Display) -> AdminError {
         AdminError::Malformed { request: self.request.clone(), reason: reason.to_string() }
     }

@@ -18,7 +18,7 @@ pub struct AccessFlags {
     /// Seconds that the server may be silent
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     admin_timeout: u64,
-    /// Seconds for which to try again what fails in passing, as while the server restarts
+    /// Seconds for which to repeat requests that fail in passing, for example while the server restarts
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     retry_for: u64,
 }

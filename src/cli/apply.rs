@@ -23,8 +23,9 @@ use crate::render::{brief, write_actions, write_apply_summary, write_intent, wri
 use crate::rules::Redaction;
 
 const AFTER_HELP: &str = "\
-Every action is written to PLAN.log before and after it is done. Killed at any moment, the same command takes up where it
-was: nothing is done twice, and nothing is forgotten. The first Ctrl-C begins nothing new and ends what is under way.
+Every action is written to PLAN.log before and after it is done. If the run is killed, the same command continues where it
+stopped: nothing is done twice, and nothing is forgotten. The first Ctrl-C starts no new action, and waits for those that
+are under way.
 
 Examples:
   rehearse apply fix.json --admin http://localhost:9070 --dry-run
@@ -37,7 +38,7 @@ Exit status:
   2  the job could not be done: bad plan, unreachable, usage, interrupted
   3  something was left, is unfinished, or was silent: run the same command again, or audit again";
 
-/// Carry a plan of `rehearse audit` out
+/// Carry out a plan of `rehearse audit`
 ///
 /// Pauses each invocation, waits until it is paused, resumes it on its candidate, and watches it until it has gone past
 /// the last recorded command, or failed. What changed since the plan was made is checked again first.
@@ -50,13 +51,13 @@ pub struct Apply {
     /// The admin API of the cluster
     #[arg(long, value_name = "ADMIN-URL")]
     admin: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Begin nothing new once so many have failed
+    /// Start no more actions after this many have failed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     max_failures: u64,
     /// Invocations under way at once
@@ -65,7 +66,7 @@ pub struct Apply {
     /// Seconds to watch an invocation after it was resumed
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     watch: u64,
-    /// Register candidates that are not: new invocations of their services go to them from then on
+    /// Register candidates that are not registered: new invocations of their services go to them from then on
     #[arg(long, conflicts_with = "repoint")]
     register: bool,
     /// Point this deployment at the candidate's URL, in place, if everything in flight on it replays there; then act on

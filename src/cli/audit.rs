@@ -45,16 +45,16 @@ pub struct Audit {
     /// A candidate: its URL or ARN, or the id of a registered deployment; the first that replays an invocation is planned for it
     #[arg(long, value_name = "CANDIDATE")]
     against: Vec<String>,
-    /// Write down what to do about each stuck invocation
+    /// Write a plan of what to do about each stuck invocation to this file
     #[arg(long, value_name = "FILE", requires = "against")]
     plan: Option<PathBuf>,
-    /// Plan to start anew, from as much of its journal as a candidate replays, what can not be resumed
+    /// Plan to restart what cannot be resumed, from as much of its journal as a candidate replays
     #[arg(long, requires = "plan")]
     allow_restart: bool,
     /// Check only what is stuck, not what is in flight beside it
     #[arg(long, requires = "against")]
     stuck_only: bool,
-    /// Only invocations for which this holds: SQL on columns of sys_invocation, sent as it is
+    /// Only invocations that meet this SQL condition on sys_invocation, which is sent to the server unchanged
     #[arg(long = "where", value_name = "SQL")]
     condition: Option<String>,
     /// What to print

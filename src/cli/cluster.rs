@@ -28,7 +28,7 @@ pub struct ClusterFlags {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ReadingFlags {
-    /// Only invocations that this SQL condition on sys_invocation holds for. Goes to the server as it is
+    /// Only invocations that meet this SQL condition on sys_invocation, which is sent to the server unchanged
     #[arg(long = "where", value_name = "SQL")]
     condition: Option<String>,
     /// Rows to take from the server at a time

@@ -19,13 +19,13 @@ Examples:
   rehearse record https://admin.example.com -o orders.arrow --service Order --where \"created_at > now() - interval '1 day'\"
   rehearse check journals.arrow --against http://localhost:9080
 
-Interrupted, it leaves FILE.part and FILE.part.json behind; the same command goes on from there. FILE appears only when it
-is whole. The user's token is read from RESTATE_AUTH_TOKEN or REHEARSE_TOKEN.";
+If it is interrupted, it leaves FILE.part and FILE.part.json behind, and the same command continues from there. FILE appears
+only when it is whole. The user's token is read from RESTATE_AUTH_TOKEN or REHEARSE_TOKEN.";
 
 /// Copy journals out of a running cluster
 ///
 /// Reads whole journals over the admin API, with what is known of each invocation, into an Arrow file that every other
-/// command reads. A journal that grows while it is read is read again; one that does not come to rest is in the file
+/// command reads. A journal that grows while it is read is read again; one that keeps growing is in the file
 /// with that as its reason, and is inconclusive.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -14,7 +14,7 @@ pub struct PlanInput<'s> {
     pub server_version: &'s str,
     pub now: &'s str,
     pub candidates: Vec<PlanCandidate>,
-    /// Whether to restart, from a part of its journal, what can not be resumed.
+    /// Whether to restart, from a part of its journal, what cannot be resumed.
     pub allow_restart: bool,
 }
 

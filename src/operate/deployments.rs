@@ -44,7 +44,7 @@ pub struct DeploymentSurvey {
     pub shares_endpoint_with: BTreeSet<String>,
     /// Whether nothing is in flight on it.
     pub drained: bool,
-    /// Why it can not be removed yet; empty if it can.
+    /// Why it cannot be removed yet; empty if it can.
     pub keep_because: Vec<String>,
 }
 

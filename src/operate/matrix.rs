@@ -60,7 +60,7 @@ pub struct InvocationVerdicts {
     pub verdicts: Vec<CandidateVerdict>,
     /// By candidate, where the caller asked for restart points.
     pub restart_points: Vec<Option<RestartPoint>>,
-    /// Why it can not be restarted at all.
+    /// Why it cannot be restarted at all.
     pub no_restart: Option<String>,
 }
 

@@ -65,8 +65,8 @@ pub enum ActionKind {
     Resume {
         candidate: usize,
     },
-    /// Start another invocation on a candidate from the first entries of the journal: up to and with entry `from`, which are
-    /// `commands` commands.
+    /// Start another invocation on a candidate from the first entries of the journal, up to and with entry `from`. These
+    /// entries hold `commands` commands.
     Restart {
         candidate: usize,
         from: u64,

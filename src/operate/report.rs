@@ -46,7 +46,7 @@ impl AuditReport {
         let mut counts = HelpCounts::default();
         for stuck in &self.audit.stuck {
             *match verdict_of(self.matrix.of(&stuck.id)) {
-                // An invocation that has ended can not be resumed, even if a candidate replays it.
+                // An invocation that has ended cannot be resumed, even if a candidate replays it.
                 Verdict::Compatible if !stuck.status.is_over() => &mut counts.would_resume,
                 Verdict::Inconclusive => &mut counts.undecided,
                 Verdict::Compatible | Verdict::Mismatch | Verdict::Failed => &mut counts.would_not,

@@ -1,4 +1,4 @@
-//! A stuck invocation: one that can not go on by itself, put together from `sys_invocation` and `sys_journal_events`.
+//! A stuck invocation: one that cannot go on by itself, put together from `sys_invocation` and `sys_journal_events`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +28,7 @@ impl StuckStatus {
         }
     }
 
-    /// Whether the invocation has ended, so that it can not be resumed any more.
+    /// Whether the invocation has ended, so that it cannot be resumed any more.
     pub fn is_over(self) -> bool {
         self == Self::Failed
     }

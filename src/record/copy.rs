@@ -30,7 +30,7 @@ pub struct CopySummary {
     pub empty: u64,
     /// Invocations that ended and were removed before their journal was read.
     pub gone: u64,
-    /// Journals that are in the copy with the reason why they can not be judged.
+    /// Journals that are in the copy with the reason why they cannot be judged.
     pub incomplete: u64,
 }
 

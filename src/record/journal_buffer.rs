@@ -8,7 +8,7 @@ use crate::journal::{CommandKind, EntryBuffer, EntryKind, IdOrder, InvocationId,
 use crate::source::INCOMPLETE;
 use crate::source::arrow::RowRef;
 
-/// A journal as it was fetched, or why it can not be judged.
+/// A journal as it was fetched, or why it cannot be judged.
 #[derive(Debug)]
 pub struct FetchedJournal {
     pub id: InvocationId,
@@ -54,7 +54,7 @@ impl JournalBuffer {
     }
 
     /// The journals in the order of their ids, and the ids of those that did not fit. `source` names the cluster in the
-    /// reasons for which a journal can not be judged.
+    /// reasons for which a journal cannot be judged.
     pub fn finish(self, source: &str) -> (Vec<FetchedJournal>, Vec<String>) {
         let fetched = self.journals.into_iter().filter_map(|(order, buffered)| {
             let id = order.id()?;
@@ -144,7 +144,7 @@ impl BufferedJournal {
     }
 }
 
-/// Why a journal with this row can not be judged.
+/// Why a journal with this row cannot be judged.
 fn refusal_of(row: RowRef<'_>) -> String {
     // The entries of an old journal all have other types.
     if row.version <= 1 {

@@ -114,7 +114,7 @@ fn write_cells(
     report: &AuditReport,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    // An invocation that has ended can not be resumed, only restarted.
+    // An invocation that has ended cannot be resumed, only restarted.
     let over = cause.is_some_and(|cause| cause.statuses.contains_key(StuckStatus::Failed.name()));
     for (at, (cell, candidate)) in row.cells.iter().zip(&report.candidates).enumerate() {
         let name = match &candidate.deployment {

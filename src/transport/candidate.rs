@@ -95,18 +95,6 @@ impl Candidate {
     }
 }
 
-impl CandidateError {
-    /// Whether the candidate was replaying when it failed, and the steps that it had taken are lost: a Lambda function
-    /// gives a whole answer or none.
-    pub fn is_a_lost_answer(&self) -> bool {
-        match self {
-            #[cfg(feature = "lambda")]
-            Self::Lambda(LambdaError::Failed(_)) => true,
-            _ => false,
-        }
-    }
-}
-
 impl From<Endpoint> for Candidate {
     fn from(endpoint: Endpoint) -> Self {
         Self::Http(Box::new(endpoint))

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::folders::scratch;
-use crate::support::runner::{Rehearse, Run};
+use crate::support::runner::{Rehearse, Run, with_all_features};
 use crate::support::stand_in::RECORDED;
 
 const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:orders:7";
@@ -95,7 +95,8 @@ fn is_discovery(event: &Value) -> bool {
 
 fn rehearse(against: &str, api: &str, environment: &[(&str, &str)]) -> Run {
     let home = scratch();
-    Rehearse::new(["check", RECORDED, "--against", against, "--timeout", "8", "--format", "json"])
+    let binary = with_all_features().expect("the test looked for it");
+    Rehearse::of(&binary, ["check", RECORDED, "--against", against, "--timeout", "8", "--format", "json"])
         .patience(Duration::from_secs(20))
         .with(|command| {
             // Nothing of this machine's configuration, and no request to a cloud's metadata service.
@@ -117,6 +118,9 @@ fn could_not(reason: &str, against: &str, api: &str, environment: &[(&str, &str)
 
 #[test]
 fn what_keeps_from_asking_at_all() {
+    if with_all_features().is_none() {
+        return;
+    }
     let (url, calls) = api(|_, _| manifest());
     could_not("there are no AWS credentials: set AWS_PROFILE", ARN, &url, &[]);
     could_not("there are no AWS credentials: set AWS_PROFILE", ARN, &url, &[("AWS_PROFILE", "nobody")]);
@@ -133,6 +137,9 @@ fn what_keeps_from_asking_at_all() {
 
 #[test]
 fn refusals_say_what_to_do() {
+    if with_all_features().is_none() {
+        return;
+    }
     for (status, code, hint) in [
         (403, "AccessDeniedException", "the credentials need lambda:InvokeFunction"),
         (403, "ExpiredTokenException", "not any more, valid"),
@@ -150,6 +157,9 @@ fn refusals_say_what_to_do() {
 
 #[test]
 fn what_is_no_restate_service() {
+    if with_all_features().is_none() {
+        return;
+    }
     let hello = || envelope(200, "text/plain", b"Hello from Lambda!");
     for (answer, reason) in [
         (Box::new(hello) as Box<dyn Fn() -> Said + Send + Sync>, "its manifest can not be read"),
@@ -171,6 +181,9 @@ fn what_is_no_restate_service() {
 
 #[test]
 fn a_throttled_replay_is_tried_again() {
+    if with_all_features().is_none() {
+        return;
+    }
     let (url, calls) = api(|calls, event| match calls {
         _ if is_discovery(event) => manifest(),
         1 | 2 => throttled(),
@@ -183,6 +196,9 @@ fn a_throttled_replay_is_tried_again() {
 
 #[test]
 fn a_function_that_fails_is_no_verdict() {
+    if with_all_features().is_none() {
+        return;
+    }
     let (url, _) = api(|_, event| {
         let said = json!({ "errorMessage": "2026-11-24T22:00:00Z Task timed out after 3.00 seconds" });
         if is_discovery(event) { manifest() } else { (200, Some(("x-amz-function-error", "Unhandled")), said) }
@@ -198,6 +214,9 @@ fn a_function_that_fails_is_no_verdict() {
 
 #[test]
 fn an_event_is_what_restate_sends() {
+    if with_all_features().is_none() {
+        return;
+    }
     let (url, _) = api(|_, event| {
         if is_discovery(event) {
             assert_eq!(event["httpMethod"], "GET");

@@ -9,7 +9,6 @@ mod gate;
 mod hostile;
 #[cfg(unix)]
 mod interrupt;
-#[cfg(feature = "lambda")]
 mod lambda;
 mod layers;
 mod misbehaving_candidates;

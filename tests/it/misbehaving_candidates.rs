@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::folders::{read, text};
-use crate::support::runner::{Rehearse, Run, rehearse};
+use crate::support::runner::{Rehearse, Run, rehearse, with_all_features};
 use crate::support::stand_in::{
     INVOCATION, RECORDED, Request, StandIn, frame, journals, manifest, replayed, respond, respond_head,
     respond_without_end,
@@ -29,6 +29,12 @@ fn check_all(journals: &Path, url: &str) -> Run {
     let flags = ["--http1.1", "--timeout", "2", "--format", "json"];
     let arguments = [&["check", text(journals), "--against", url][..], &flags].concat();
     Rehearse::new(arguments).patience(Duration::from_secs(30)).run()
+}
+
+/// A check by a binary with all features, where there is one.
+fn check_with_all_features(url: &str) -> Option<Run> {
+    let arguments = ["check", RECORDED, "--against", url, "--http1.1", "--timeout", "2", "--format", "json"];
+    Some(Rehearse::of(&with_all_features()?, arguments).patience(Duration::from_secs(30)).run())
 }
 
 fn invocation(run: &Run) -> Value {
@@ -380,7 +386,8 @@ fn a_schema_without_an_end_is_no_end_of_ours() {
         let mut endless = manifest();
         endless["services"][0]["handlers"][0]["input"] = json!({ "jsonSchema": schema });
         let url = endpoint(endless, |_, stream| respond(stream, "200 OK", INVOCATION, &frame(2, b"\x08\x90\x03")));
-        let invocation = invocation(&check(&url));
+        let Some(run) = check_with_all_features(&url) else { return };
+        let invocation = invocation(&run);
         assert_eq!(invocation["verdict"], "failed", "{invocation}");
     }
 }
@@ -391,7 +398,8 @@ fn an_input_that_does_not_fit_is_named_where_the_candidate_fails() {
     strict["services"][0]["handlers"][0]["input"] =
         json!({ "jsonSchema": { "type": "object", "required": ["customer"] } });
     let url = endpoint(strict, |_, stream| respond(stream, "200 OK", INVOCATION, &frame(2, b"\x08\x90\x03")));
-    let invocation = invocation(&check(&url));
+    let Some(run) = check_with_all_features(&url) else { return };
+    let invocation = invocation(&run);
     assert_eq!(
         (&invocation["verdict"], &invocation["findings"][0]["rule"]),
         (&json!("failed"), &json!("input-rejected"))
@@ -465,4 +473,14 @@ fn a_manifest_with_hostile_names_repaints_nothing() {
     assert!(!text.contains(['\u{1b}', '\r']), "{text}");
     assert!(!text.contains('\u{202e}') && !text.lines().any(|line| line.starts_with("::")), "{text}");
     assert!(text.contains("\\u{1b}"), "what is not covered is named: {text}");
+}
+
+/// The default build says how to get the one that reaches Lambda functions.
+#[cfg(not(feature = "lambda"))]
+#[test]
+fn a_function_needs_a_build_that_reaches_it() {
+    let says = "this build does not reach Lambda functions: install a released binary, or build with --features lambda";
+    let arn = "arn:aws:lambda:eu-central-1:123456789012:function:orders:7";
+    let run = rehearse(&["check", RECORDED, "--against", arn]);
+    assert!(run.status == 2 && run.stderr.contains(says), "{}", run.stderr);
 }

@@ -12,6 +12,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use restate_sdk::hyper::HyperEndpoint;
 use restate_sdk::prelude::Endpoint;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -188,8 +189,8 @@ fn identity(folder: &Path, seed: u8) -> (PathBuf, String) {
     let body = base64::engine::general_purpose::STANDARD.encode(der);
     let file = folder.join(format!("identity-{seed}.pem"));
     std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")).unwrap();
-    let public = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]).verifying_key();
-    (file, format!("publickeyv1_{}", bs58::encode(public.as_bytes()).into_string()))
+    let public = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    (file, format!("publickeyv1_{}", bs58::encode(public.public_key()).into_string()))
 }
 
 #[test]

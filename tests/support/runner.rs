@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use super::folders::root;
@@ -15,6 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn released() -> PathBuf {
     let released = std::env::var_os("REHEARSE_RELEASED").map(PathBuf::from);
     released.unwrap_or_else(|| env!("CARGO_BIN_EXE_rehearse").into())
+}
+
+/// A binary with all features: the one under test where it was built with them, else the one that `REHEARSE_RELEASED`
+/// names. Tests that need a feature are left out where there is neither, which is a failure in CI.
+pub fn with_all_features() -> Option<PathBuf> {
+    static LEFT_OUT: Once = Once::new();
+    if cfg!(all(feature = "lambda", feature = "json-schema")) {
+        return Some(env!("CARGO_BIN_EXE_rehearse").into());
+    }
+    let released = std::env::var_os("REHEARSE_RELEASED").map(PathBuf::from);
+    if released.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "REHEARSE_RELEASED names no binary with all features");
+        // Not eprintln!, which the test harness keeps to itself where a test passes.
+        LEFT_OUT.call_once(|| {
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "left out: what features are needed for (Lambda, input-rejected). `cargo test --features full` runs it."
+            );
+        });
+    }
+    released
 }
 
 /// A run of the binary before it starts. It runs in the root of the repository, with nothing on standard input.

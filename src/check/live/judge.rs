@@ -52,7 +52,7 @@ impl LiveError {
         };
         // What an HTTP/1.1 server says to HTTP/2 looks like a broken connection.
         let hint = match (&source, version) {
-            (DiscoveryError::Unanswered(HandlerFailure::Http(HttpError::Connection(_))), Some(version)) => {
+            (DiscoveryError::Unanswered(CandidateError::Http(HttpError::Connection(_))), Some(version)) => {
                 match version {
                     HttpVersion::Http2 => " (it was spoken to in HTTP/2: --http1.1 speaks HTTP/1.1)",
                     HttpVersion::Http1 => " (it was spoken to in HTTP/1.1, as --http1.1 says)",

@@ -3,6 +3,7 @@
 mod program;
 
 use crate::support::live::{self, Candidate, recordings};
+use crate::support::runner::with_all_features;
 use crate::{provisioning, quiet};
 use program::{Program, Reached};
 
@@ -28,10 +29,11 @@ fn typescript_1_10() {
 
 /// The TypeScript deployments as Lambda functions. The SDK's own handler runs; the API in front of it is a stand-in,
 /// through which the real server recorded these journals.
-#[cfg(feature = "lambda")]
 #[test]
 fn lambda() {
-    suite("lambda", &[], Reached::ByArn, 80);
+    if with_all_features().is_some() {
+        suite("lambda", &[], Reached::ByArn, 80);
+    }
 }
 
 #[test]

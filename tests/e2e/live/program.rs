@@ -14,7 +14,7 @@ use rehearsal::transport::Invoke;
 
 use crate::provisioning;
 use crate::support::live::{Candidate, attempt_over_http};
-use crate::support::runner::{Rehearse, Run};
+use crate::support::runner::{Rehearse, Run, with_all_features};
 
 /// It ends when this is dropped.
 pub struct Program {
@@ -31,7 +31,6 @@ pub enum Reached {
     /// Each under a path of one URL.
     ByUrl,
     /// Each as a function, through the API that invokes Lambda functions.
-    #[cfg_attr(not(feature = "lambda"), expect(dead_code, reason = "no function is reached without the feature"))]
     ByArn,
 }
 
@@ -84,15 +83,17 @@ impl Candidate for Program {
     }
 
     fn rehearse(&self, arguments: &[&str]) -> Run {
-        let run = Rehearse::new(arguments).patience(Duration::from_secs(300));
         let run = match self.reached {
-            Reached::ByUrl => run,
-            Reached::ByArn => run.with(|command| {
-                command.env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{}", self.port));
-                command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
-            }),
+            Reached::ByUrl => Rehearse::new(arguments),
+            Reached::ByArn => {
+                let binary = with_all_features().expect("the test looked for it");
+                Rehearse::of(&binary, arguments).with(|command| {
+                    command.env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{}", self.port));
+                    command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
+                })
+            }
         };
-        run.run()
+        run.patience(Duration::from_secs(300)).run()
     }
 
     fn attempt(&self, invoke: &Invoke<'_>, body: Vec<u8>) {
