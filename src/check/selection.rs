@@ -42,7 +42,7 @@ impl Selection {
             .take(usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX))
     }
 
-    /// Whether there is no condition; the limit is none.
+    /// Whether there is no condition. The limit does not count as one.
     pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()

@@ -24,7 +24,7 @@ pub struct InvocationInfo {
     pub created_at: Option<String>,
 }
 
-/// One row a column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
+/// Defines the columns, one row per column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
 macro_rules! invocation_columns {
     ($count:literal columns: $($column:ident = $name:literal => $field:ident),* $(,)?) => {
         /// A column of `sys_invocation` that a recording may hold next to the entries.
@@ -59,7 +59,7 @@ macro_rules! invocation_columns {
                 match column { $(InvocationColumn::$column => self.$field = ColumnValue::from_text(text)),* }
             }
 
-            /// Whether a column's text would set the value that is here already.
+            /// Whether setting a column to this text would leave its value unchanged.
             pub fn has_text(&self, column: InvocationColumn, text: &str) -> bool {
                 match column { $(InvocationColumn::$column => ColumnValue::is_text(&self.$field, text)),* }
             }
