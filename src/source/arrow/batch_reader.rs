@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::entry_types;
 use super::index::FileIndex;
 use super::ipc::BufferedView;
-use super::schema::{BatchPlace, BufferPlace, ColumnPlace, BatchShape};
+use super::schema::{BatchPlace, BatchShape, BufferPlace, ColumnPlace};
 use super::spans::integer;
 use crate::journal::{Entries, InvocationInfo};
 use crate::source::storage::ScratchBuffer;

@@ -4,7 +4,7 @@ use arrow_ipc::{Message, MessageHeader};
 
 use super::entry_types;
 use super::ipc::{BufferedView, IpcError, MessagePlace, MessageReader, Truncation};
-use super::schema::{BatchPlace, ColumnPlace, Columns, FoundBatch, BatchShape, find_dictionary, refuse_run_ends};
+use super::schema::{BatchPlace, BatchShape, ColumnPlace, Columns, FoundBatch, find_dictionary, refuse_run_ends};
 use super::spans::{JournalSpans, TextRows};
 use crate::journal::InvocationColumn;
 use crate::source::storage::{ScratchBuffer, Storage};
