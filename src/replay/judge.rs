@@ -20,7 +20,7 @@ pub struct LiveJudge<'j> {
     recorded: Entries<'j>,
     sdk: Sdk,
     explain: Explain,
-    phase: Phase<'j>,
+    phase: JudgePhase<'j>,
     attempts: u32,
 }
 
@@ -72,7 +72,7 @@ pub enum Agreement {
 }
 
 #[derive(Debug)]
-enum Phase<'j> {
+enum JudgePhase<'j> {
     Verdict(Box<Tripwire<'j>>),
     Trace {
         verdict: SdkVerdict,
@@ -93,51 +93,61 @@ enum Phase<'j> {
 impl<'j> LiveJudge<'j> {
     pub fn new(recorded: Entries<'j>, attempt: Attempt, other_seed: Option<u64>, sdk: Sdk, explain: Explain) -> Self {
         let tripwire = Tripwire::new(recorded, attempt, other_seed, sdk);
-        Self { recorded, sdk, explain, phase: Phase::Verdict(Box::new(tripwire)), attempts: 0 }
+        Self { recorded, sdk, explain, phase: JudgePhase::Verdict(Box::new(tripwire)), attempts: 0 }
     }
 
     /// The next request; `None` when everything is known.
     pub fn request(&self) -> Option<AttemptRequest> {
         let explains = |body, listen| AttemptRequest { body, listen, purpose: Purpose::Explanation };
         match &self.phase {
-            Phase::Verdict(tripwire) => {
+            JudgePhase::Verdict(tripwire) => {
                 Some(AttemptRequest { body: tripwire.request(), listen: Listen::ForTheEnd, purpose: Purpose::Verdict })
             }
-            Phase::Trace { tracer, .. } => {
+            JudgePhase::Trace { tracer, .. } => {
                 let listen = if tracer.issues() { Listen::ForCommands } else { Listen::ForTheEnd };
                 tracer.request().map(|body| explains(body, listen))
             }
-            Phase::Again { tripwire, .. } => Some(explains(tripwire.request(), Listen::ForTheEnd)),
-            Phase::Done { .. } => None,
+            JudgePhase::Again { tripwire, .. } => Some(explains(tripwire.request(), Listen::ForTheEnd)),
+            JudgePhase::Done { .. } => None,
         }
     }
 
-    /// Takes the answer to the last request.
+    /// Takes the answer to the last request. An answer that cannot be decoded ends the explanation, not the verdict.
     pub fn answer(&mut self, answer: &Answer) -> Result<(), Undecodable> {
+        match self.take(answer) {
+            Err(undecodable) if undecodable.side == Side::Replayed => {
+                self.lost(&format!("the candidate: {undecodable}"));
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
+    fn take(&mut self, answer: &Answer) -> Result<(), Undecodable> {
         self.attempts += 1;
         match &mut self.phase {
-            Phase::Verdict(tripwire) => {
+            JudgePhase::Verdict(tripwire) => {
                 if let Some(verdict) = tripwire.answer(answer) {
                     let (attempt, flaky) = (tripwire.attempt().clone(), tripwire.is_flaky());
                     self.phase = self.explain(verdict, attempt, flaky)?;
                 }
             }
-            Phase::Trace { verdict, tracer } => {
+            JudgePhase::Trace { verdict, tracer } => {
                 tracer.answer(answer)?;
                 if tracer.request().is_none() {
                     let agreement = if tracer.differs_from_itself() { Agreement::Differs } else { Agreement::Agrees };
                     let traced = Ok(tracer.trace()?);
-                    self.phase = Phase::Done { verdict: verdict.clone(), traced, agreement };
+                    self.phase = JudgePhase::Done { verdict: verdict.clone(), traced, agreement };
                 }
             }
-            Phase::Again { verdict, tripwire } => {
+            JudgePhase::Again { verdict, tripwire } => {
                 if let Some(again) = tripwire.answer(answer) {
                     let agreement = if again == *verdict { Agreement::Agrees } else { Agreement::Differs };
                     let traced = Ok(as_told(self.recorded, verdict)?);
-                    self.phase = Phase::Done { verdict: verdict.clone(), traced, agreement };
+                    self.phase = JudgePhase::Done { verdict: verdict.clone(), traced, agreement };
                 }
             }
-            Phase::Done { .. } => {}
+            JudgePhase::Done { .. } => {}
         }
         Ok(())
     }
@@ -146,22 +156,22 @@ impl<'j> LiveJudge<'j> {
     /// the conversation is over.
     pub fn lost(&mut self, reason: &str) {
         let untraced = || Err(format!("not traced: {reason}"));
-        self.phase = match std::mem::replace(&mut self.phase, Phase::undecided(reason)) {
-            Phase::Verdict(_) => return,
-            Phase::Trace { verdict, tracer } if tracer.confirms() => match tracer.trace() {
-                Ok(trace) => Phase::Done { verdict, traced: Ok(trace), agreement: Agreement::Unknown },
-                Err(_) => Phase::Done { verdict, traced: untraced(), agreement: Agreement::Unknown },
+        self.phase = match std::mem::replace(&mut self.phase, JudgePhase::undecided(reason)) {
+            JudgePhase::Verdict(_) => return,
+            JudgePhase::Trace { verdict, tracer } if tracer.confirms() => match tracer.trace() {
+                Ok(trace) => JudgePhase::Done { verdict, traced: Ok(trace), agreement: Agreement::Unknown },
+                Err(_) => JudgePhase::Done { verdict, traced: untraced(), agreement: Agreement::Unknown },
             },
-            Phase::Trace { verdict, .. } | Phase::Again { verdict, .. } => {
-                Phase::Done { verdict, traced: untraced(), agreement: Agreement::Unknown }
+            JudgePhase::Trace { verdict, .. } | JudgePhase::Again { verdict, .. } => {
+                JudgePhase::Done { verdict, traced: untraced(), agreement: Agreement::Unknown }
             }
-            done @ Phase::Done { .. } => done,
+            done @ JudgePhase::Done { .. } => done,
         };
     }
 
     /// What came of it.
     pub fn judged(self) -> Result<LiveJudged, Undecodable> {
-        let Phase::Done { verdict, traced, agreement } = self.phase else {
+        let JudgePhase::Done { verdict, traced, agreement } = self.phase else {
             let verdict = SdkVerdict {
                 stop: Stop::Undecided("the candidate: it was not asked".to_owned()),
                 issued: None,
@@ -184,8 +194,8 @@ impl<'j> LiveJudge<'j> {
         Ok(LiveJudged { verdict, trace: Some(trace), agreement, untraced, attempts: self.attempts })
     }
 
-    fn explain(&self, verdict: SdkVerdict, attempt: Attempt, flaky: bool) -> Result<Phase<'j>, Undecodable> {
-        let done = |verdict: SdkVerdict, reason: &str| Phase::Done {
+    fn explain(&self, verdict: SdkVerdict, attempt: Attempt, flaky: bool) -> Result<JudgePhase<'j>, Undecodable> {
+        let done = |verdict: SdkVerdict, reason: &str| JudgePhase::Done {
             verdict,
             traced: Err(reason.to_owned()),
             agreement: if flaky { Agreement::Differs } else { Agreement::Unknown },
@@ -197,18 +207,18 @@ impl<'j> LiveJudge<'j> {
             _ if flaky => done(verdict, ""),
             (Explain::Mismatches, Stop::Divergence(_) | Stop::Violation(_)) => {
                 let tracer = Tracer::new(self.recorded, attempt, self.sdk, &verdict.stop)?;
-                Phase::Trace { verdict, tracer: Box::new(tracer) }
+                JudgePhase::Trace { verdict, tracer: Box::new(tracer) }
             }
             // The verdict says all there is: the candidate waits, or has returned.
             (Explain::Mismatches, Stop::Await(_) | Stop::Returned(_)) => {
                 let tripwire = Tripwire::new(self.recorded, attempt, None, self.sdk);
-                Phase::Again { verdict, tripwire: Box::new(tripwire) }
+                JudgePhase::Again { verdict, tripwire: Box::new(tripwire) }
             }
         })
     }
 }
 
-impl Phase<'_> {
+impl JudgePhase<'_> {
     fn undecided(reason: &str) -> Self {
         Self::Done {
             verdict: SdkVerdict { stop: Stop::Undecided(reason.to_owned()), issued: None, error: None },

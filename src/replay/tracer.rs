@@ -35,7 +35,7 @@ pub struct Tracer<'j> {
     recording: Recording,
     /// What the candidate has issued so far, or replayed as recorded.
     known: Vec<Known>,
-    phase: Phase,
+    phase: TracerPhase,
     attempts: usize,
     /// Whether the candidate issued other commands than it had issued before.
     differs: bool,
@@ -77,7 +77,7 @@ struct Known {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum TracerPhase {
     /// The candidate issues its next commands.
     Issue,
     /// The candidate may go on as recorded, from this recorded command on.
@@ -107,11 +107,11 @@ impl<'j> Tracer<'j> {
             })
             .collect();
         let (phase, end) = match stop {
-            Stop::Divergence(_) | Stop::Violation(_) => (Phase::Issue, None),
-            Stop::Await(added) => (Phase::Done, Some((Ending::Suspended, Some(added.awaited.clone())))),
-            Stop::Returned(_) => (Phase::Done, Some((Ending::Returned, None))),
-            Stop::Failed(_) => (Phase::Done, Some((Ending::Failed, None))),
-            Stop::Frontier | Stop::TraceEnds(_) | Stop::Undecided(_) => (Phase::Done, None),
+            Stop::Divergence(_) | Stop::Violation(_) => (TracerPhase::Issue, None),
+            Stop::Await(added) => (TracerPhase::Done, Some((Ending::Suspended, Some(added.awaited.clone())))),
+            Stop::Returned(_) => (TracerPhase::Done, Some((Ending::Returned, None))),
+            Stop::Failed(_) => (TracerPhase::Done, Some((Ending::Failed, None))),
+            Stop::Frontier | Stop::TraceEnds(_) | Stop::Undecided(_) => (TracerPhase::Done, None),
         };
         Ok(Self { recorded, attempt, sdk, recording, known, phase, attempts: 0, differs: false, end })
     }
@@ -119,44 +119,44 @@ impl<'j> Tracer<'j> {
     /// The next body to send; `None` when the trace is complete.
     pub fn request(&self) -> Option<Vec<u8>> {
         match self.phase {
-            Phase::Issue => Some(self.body(&self.known, Beyond::Fences)),
-            Phase::Resume { from } => Some(self.body(&self.resumed(from), Beyond::Sentinel)),
-            Phase::Confirm => Some(self.body(&self.known, Beyond::Sentinel)),
-            Phase::Done => None,
+            TracerPhase::Issue => Some(self.body(&self.known, Beyond::Fences)),
+            TracerPhase::Resume { from } => Some(self.body(&self.resumed(from), Beyond::Sentinel)),
+            TracerPhase::Confirm => Some(self.body(&self.known, Beyond::Sentinel)),
+            TracerPhase::Done => None,
         }
     }
 
     /// Whether the next answer's commands are wanted; else its end is.
     pub fn issues(&self) -> bool {
-        self.phase == Phase::Issue
+        self.phase == TracerPhase::Issue
     }
 
     /// Whether the request that comes next only repeats what is known, to see whether the candidate agrees with itself.
     pub fn confirms(&self) -> bool {
-        self.phase == Phase::Confirm
+        self.phase == TracerPhase::Confirm
     }
 
     /// Takes the answer to the last request.
     pub fn answer(&mut self, answer: &Answer) -> Result<(), Undecodable> {
         self.attempts += 1;
         match self.phase {
-            Phase::Issue => self.take_issued(answer),
-            Phase::Resume { from } => {
+            TracerPhase::Issue => self.take_issued(answer),
+            TracerPhase::Resume { from } => {
                 self.take_resumed(answer, from);
                 Ok(())
             }
-            Phase::Confirm => {
+            TracerPhase::Confirm => {
                 self.differs |= self.contradicts_known(answer);
-                self.phase = Phase::Done;
+                self.phase = TracerPhase::Done;
                 Ok(())
             }
-            Phase::Done => Ok(()),
+            TracerPhase::Done => Ok(()),
         }
     }
 
     /// There is no answer to the last request, and there will be none: the trace ends here.
     pub fn give_up(&mut self) {
-        self.phase = Phase::Done;
+        self.phase = TracerPhase::Done;
     }
 
     /// Whether the candidate did otherwise the second time.
@@ -187,7 +187,7 @@ impl<'j> Tracer<'j> {
     fn take_issued(&mut self, answer: &Answer) -> Result<(), Undecodable> {
         if self.contradicts_known(answer) {
             self.differs = true;
-            self.phase = Phase::Done;
+            self.phase = TracerPhase::Done;
             return Ok(());
         }
         let mut issued: Vec<Known> = answer
@@ -225,9 +225,9 @@ impl<'j> Tracer<'j> {
         let next = self.pair()?;
         let over = nothing_new || self.end.is_some() || self.attempts >= MOST_ATTEMPTS;
         self.phase = match next {
-            _ if over => Phase::Confirm,
-            Some(from) => Phase::Resume { from },
-            None => Phase::Confirm,
+            _ if over => TracerPhase::Confirm,
+            Some(from) => TracerPhase::Resume { from },
+            None => TracerPhase::Confirm,
         };
         Ok(())
     }
@@ -244,20 +244,20 @@ impl<'j> Tracer<'j> {
         match reached {
             Some(index) if index < self.known.len() => {
                 self.differs = true;
-                self.phase = Phase::Done;
+                self.phase = TracerPhase::Done;
             }
             Some(index) if index >= resumed.len() => {
                 self.known = resumed;
-                self.phase = Phase::Confirm;
+                self.phase = TracerPhase::Confirm;
             }
             Some(index) => {
                 self.known = resumed;
                 self.known.truncate(index);
-                self.phase = if self.attempts < MOST_ATTEMPTS { Phase::Issue } else { Phase::Confirm };
+                self.phase = if self.attempts < MOST_ATTEMPTS { TracerPhase::Issue } else { TracerPhase::Confirm };
             }
             // It waits for something, or failed with the results it was given: step by step.
-            None if self.attempts < MOST_ATTEMPTS => self.phase = Phase::Issue,
-            None => self.phase = Phase::Confirm,
+            None if self.attempts < MOST_ATTEMPTS => self.phase = TracerPhase::Issue,
+            None => self.phase = TracerPhase::Confirm,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Normalizing: rows in any layout that arrow-rs can read are decoded, and written anew in the layout that is read in place.
 //!
 //! The same decoder serves files and the answers of a server, and trusts neither. Before arrow-rs sees a message, every
-//! buffer must lie inside of it, and what it unpacks to must stay within a [`ByteBudget`].
+//! buffer must lie inside of it, and what it unpacks to must stay within a [`MemoryBudget`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayAccessor, Int64Array, RecordBatch, downcast_primitive_array};
 use arrow_buffer::{ArrowNativeType, Buffer};
 use arrow_ipc::reader::FileDecoder;
@@ -41,12 +42,12 @@ pub struct BadRow<'a> {
 
 /// Limits what an input may unpack to, so that a few bytes can neither take gigabytes nor run for ever.
 #[derive(Debug, Default)]
-pub(super) struct ByteBudget {
+pub(super) struct MemoryBudget {
     received: u64,
     spent: u64,
 }
 
-impl ByteBudget {
+impl MemoryBudget {
     /// Every input may unpack to so much, however small it is.
     const FLOOR: u64 = 64 << 20;
     /// At once, an input may unpack to so many times its size.
@@ -84,7 +85,7 @@ fn refused(error: ArrowError) -> IpcError {
 #[derive(Debug, Default)]
 struct MessageDecoder {
     decoder: Option<FileDecoder>,
-    budget: ByteBudget,
+    budget: MemoryBudget,
     /// The size of each dictionary.
     dictionaries: BTreeMap<i64, u64>,
 }
@@ -127,7 +128,7 @@ impl MessageDecoder {
                 let batch = message.header_as_record_batch().ok_or_else(|| malformed("a batch without metadata"))?;
                 self.check_batch(batch, &bytes[body..])?;
                 let decoder = self.decoder.as_ref().ok_or_else(schema_first)?;
-                decoder.read_record_batch(&block, bytes).map_err(refused)
+                guarded(|| decoder.read_record_batch(&block, bytes))
             }
             MessageHeader::DictionaryBatch => {
                 let dictionary = message.header_as_dictionary_batch();
@@ -141,7 +142,7 @@ impl MessageDecoder {
                 }
                 self.dictionaries.insert(dictionary.id(), size);
                 let decoder = self.decoder.as_mut().ok_or_else(schema_first)?;
-                decoder.read_dictionary(&block, bytes).map_err(refused)?;
+                guarded(|| decoder.read_dictionary(&block, bytes))?;
                 Ok(None)
             }
             _ => Ok(None),
@@ -171,6 +172,12 @@ impl MessageDecoder {
             Err(malformed(format!("a batch claims {rows} rows in {size} bytes")))
         }
     }
+}
+
+/// Runs a decoder of arrow-rs. It panics at some buffers whose length does not fit their type.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, IpcError> {
+    let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(ArrowError::IpcError("a buffer does not fit its type".to_owned()))).map_err(refused)
 }
 
 /// Decodes a file that is not read in place, and gives its rows to `sink`. Says why the file was not read to its end, if
@@ -253,7 +260,7 @@ impl StreamDecoder {
 /// The rows of one batch in any layout.
 pub struct DecodedRows<'a> {
     batch: &'a RecordBatch,
-    budget: &'a mut ByteBudget,
+    budget: &'a mut MemoryBudget,
 }
 
 impl<'a> DecodedRows<'a> {
@@ -312,7 +319,7 @@ impl<'a> DecodedRows<'a> {
             // With a dictionary, many rows may have one large value.
             if let Ok(DecodedRow::Entry(row)) = &entry {
                 bytes += (row.id.len() + row.entry_type.len() + row.raw.len()) as u64;
-                if bytes >= ByteBudget::FLOOR {
+                if bytes >= MemoryBudget::FLOOR {
                     self.budget.spend_in_sum(std::mem::take(&mut bytes))?;
                 }
             }
@@ -362,6 +369,9 @@ impl<'a> ValueColumn<'a> {
                     Self::Time(values) => Self::Time((0..array.len()).map(|row| at(&values, key(row)?)).collect()),
                 }
             }
+            // pandas makes floats of a column of numbers that once had a gap.
+            DataType::Float32 => Self::Number(array.as_primitive::<Float32Type>().unary(|number| number as i64)),
+            DataType::Float64 => Self::Number(array.as_primitive::<Float64Type>().unary(|number| number as i64)),
             _ => Self::Number(numbers_of(name, array)?),
         })
     }

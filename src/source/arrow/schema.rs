@@ -182,6 +182,15 @@ struct ColumnFinder<'a> {
 }
 
 impl ColumnFinder<'_> {
+    /// Whether every buffer lies in the body, those of columns that are not read included: a batch that claims otherwise
+    /// cannot be trusted.
+    fn is_sound(&self) -> bool {
+        self.batch.buffers().into_iter().flatten().all(|buffer| {
+            let end = u64::try_from(buffer.offset()).ok().zip(u64::try_from(buffer.length()).ok());
+            end.and_then(|(at, len)| at.checked_add(len)).is_some_and(|end| end <= self.body_len)
+        })
+    }
+
     fn buffer(&self, at: u16, needed: u64) -> Option<BufferPlace> {
         let buffers = self.batch.buffers().filter(|buffers| usize::from(at) < buffers.len())?;
         let buffer = buffers.get(at.into());
@@ -224,6 +233,9 @@ impl Columns {
             return None;
         }
         let finder = ColumnFinder { batch, rows: u32::try_from(batch.length()).ok()?, body_len };
+        if !finder.is_sound() {
+            return None;
+        }
         let width = self.shape.offset_width();
         let keys_or_texts = |slot| match self.shape {
             BatchShape::Recorded => finder.fixed(slot, 2),
