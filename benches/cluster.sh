@@ -11,12 +11,12 @@ rounds=${ROUNDS:-5}
 if [ "$1" = fill ]; then
   for ((left = $2; left > 0; left -= 5000)); do
     REHEARSE_COST_DATA=$data REHEARSE_COST_INVOCATIONS=$((left < 5000 ? left : 5000)) \
-      cargo test --quiet --test cluster -- --ignored cost::fill --nocapture 2>&1 | grep invocations
+      cargo test --quiet --test e2e -- --ignored cluster::cost::fill --nocapture 2>&1 | grep invocations
   done
   exit
 fi
 
-rehearse=${REHEARSE:-target/release/rehearse}
+rehearse=${REHEARSE:-target/dist/rehearse}
 admin=127.0.0.1:${ADMIN_PORT:-39070}
 RESTATE_BASE_DIR=$data/data DO_NOT_TRACK=1 RESTATE_LISTEN_MODE=tcp RESTATE_LOG_FILTER=warn RESTATE_DEFAULT_NUM_PARTITIONS=2 \
   RESTATE_ADMIN__BIND_ADDRESS=$admin RESTATE_INGRESS__BIND_ADDRESS=127.0.0.1:${INGRESS_PORT:-39080} \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build-stage.sh FOLDER: what the Dockerfile's first stage does, in FOLDER and without an engine. What it builds is
-# what is tested: from nothing but the files that it copies.
+# what is tested: from nothing but the files that it copies. The binary is FOLDER/src/rehearse; PROFILE=release builds
+# it without link-time optimisation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$1
@@ -13,6 +14,11 @@ while read -r instruction rest; do
     FROM)
       stages=$((stages + 1))
       ((stages == 1)) || break
+      ;;
+    ARG)
+      # A build argument: the environment's value where there is one, else the Dockerfile's.
+      name=${rest%%=*}
+      export "$name=${!name:-${rest#*=}}"
       ;;
     WORKDIR)
       here=$root$rest

@@ -26,7 +26,7 @@ if [[ -n $target && -n ${REHEARSE_REPOSITORY:-} ]] &&
   (cd "$folder" && if command -v sha256sum > /dev/null; then sha256sum --check "$archive.sha256"; else shasum -a 256 --check "$archive.sha256"; fi)
   tar -xzf "$folder/$archive" -C "$folder"
 else
-  cargo install --locked --root "$folder" --version "$version" rehearsal
+  cargo install --locked --profile dist --all-features --root "$folder" --version "$version" rehearsal
   mv "$folder/bin/rehearse" "$folder/rehearse"
 fi
 echo "$folder" >> "${GITHUB_PATH:?}"

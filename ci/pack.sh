@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# pack.sh TARGET VERSION: an archive of what was built, with completions, the man page and a checksum, in dist/.
+# pack.sh TARGET VERSION: an archive of what was built with the dist profile for TARGET, with completions, the man page
+# and a checksum, in dist/.
 set -euo pipefail
 target=$1 version=$2
 name="rehearse-$version-$target"
-built="${CARGO_TARGET_DIR:-target}/$target/release/rehearse"
+built="${CARGO_TARGET_DIR:-target}/$target/dist/rehearse"
 [[ ! -f $built.exe ]] || built=$built.exe
 folder="dist/$name"
 mkdir -p "$folder/completions"

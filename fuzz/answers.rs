@@ -1,5 +1,5 @@
 //! Journals are replayed with a candidate that answers whatever the bytes say. Used by the fuzz target and by
-//! `tests/fuzz.rs`.
+//! `tests/it/fuzz.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rehearsal::diff::Replayed;
 use rehearsal::journal::{CommandKind, EntryKind, Journal, NotificationKind};
 use rehearsal::protocol::{FrameReader, MessageType, NotificationId, Start, decode_notification, put_frame};
 use rehearsal::render::write_trace;
-use rehearsal::replay::{Answer, AnswerReader, Attempt, Listen, Outcome, Sdk, Tracer, Tripwire};
+use rehearsal::replay::{Answer, AnswerReader, Attempt, AttemptRequest, Explain, Listen, LiveJudge, LiveJudged, Sdk};
 use rehearsal::rules::Redaction;
 use rehearsal::source::{Input, Journals, open};
 
@@ -79,32 +79,25 @@ pub fn answer(journals: &[Journal], input: &[u8]) {
     let attempt = Attempt::at(journal).unwrap();
 
     let commands = recorded.command_count();
-    let mut tripwire = Tripwire::new(recorded, attempt.clone(), Some(7), sdk);
+    let mut judge = LiveJudge::new(recorded, attempt, Some(7), sdk, Explain::Mismatches);
     let mut asked = 0;
-    let outcome = loop {
-        let body = tripwire.request();
-        entries(&body);
-        asked += 1;
-        assert!(asked <= 2 * (commands + 2), "it asks for ever");
-        if let Some(outcome) = tripwire.answer(&candidate.answer(Listen::ForTheEnd)) {
-            break outcome;
+    while let Some(AttemptRequest { body, listen, .. }) = judge.request() {
+        match listen {
+            Listen::ForTheEnd => drop(entries(&body)),
+            Listen::ForCommands => assert_nothing_can_run(&body),
         }
-    };
-    if let Outcome::Diverges { at, .. } | Outcome::Violates(at) | Outcome::Returned(at) = outcome {
-        assert!(at < commands, "{outcome:?} of {commands}");
-    }
-
-    let Ok(mut tracer) = Tracer::new(recorded, attempt, sdk) else { unreachable!("fixtures can be decoded") };
-    for passes in 1.. {
-        assert!(passes <= 64, "it traces for ever");
-        assert_nothing_can_run(&tracer.request());
-        let Ok(done) = tracer.answer(&candidate.answer(Listen::ForCommands)) else { return };
-        if let Some(trace) = done {
-            let check = check_journal(recorded, &[Replayed::Trace(&trace)], &journal.info, Redaction::Shown);
-            drop(check);
-            write_trace(&journal.id, &journal.info, &trace, &mut std::io::sink()).unwrap();
+        asked += 1;
+        assert!(asked <= 6 * (commands + 2) + 64, "it asks for ever");
+        if judge.answer(&candidate.answer(listen)).is_err() {
             return;
         }
+    }
+    let Ok(LiveJudged { verdict, trace, .. }) = judge.judged() else { return };
+    assert!(verdict.stop.at().is_none_or(|at| at <= commands), "{verdict:?} of {commands}");
+    if let Some(trace) = trace {
+        let check = check_journal(recorded, &[Replayed::Trace(&trace)], &journal.info, Redaction::Shown);
+        drop(check);
+        write_trace(&journal.id, &journal.info, &trace, &mut std::io::sink()).unwrap();
     }
 }
 
@@ -146,22 +139,25 @@ fn entries(body: &[u8]) -> Vec<(MessageType, bytes::Bytes)> {
     frames
 }
 
-/// A closure runs where its command finds no result: so there is one, and one only, under each id that a handler can
-/// come to, and no command but the Input is known.
+/// A closure runs where its command finds no result. So each known run has one, and each id above the known commands has
+/// a fence.
 fn assert_nothing_can_run(body: &[u8]) {
-    let mut ids = BTreeSet::new();
-    for (number, (ty, message)) in entries(body).into_iter().enumerate() {
-        if ty.is_command() {
-            assert_eq!((number, ty.command()), (0, Some(CommandKind::Input)));
+    let (mut completed, mut runs, mut next) = (BTreeSet::new(), Vec::new(), 1);
+    for (ty, message) in entries(body) {
+        if let Some(kind) = ty.command() {
+            if kind == CommandKind::Run {
+                runs.push(next);
+            }
+            next += kind.completion_ids();
             continue;
         }
         let kind = NotificationKind::ALL.iter().find(|kind| MessageType::of(EntryKind::Notification(**kind)) == ty);
         let notification = decode_notification(*kind.unwrap(), &message).unwrap();
         if let NotificationId::Completion(id) = notification.id {
             assert!(notification.outcome.is_some(), "{id} is not completed");
-            assert!(ids.insert(id), "{id} is completed twice");
+            assert!(completed.insert(id), "{id} is completed twice");
         }
     }
-    let highest = u32::try_from(ids.len()).unwrap();
-    assert!(highest > 1024 && ids.iter().copied().eq(1..=highest), "an id is not completed");
+    assert!(runs.iter().all(|run| completed.contains(run)), "a run is not completed");
+    assert!((next..next + 1024).all(|id| completed.contains(&id)), "an id above the known ones has no fence");
 }

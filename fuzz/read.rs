@@ -1,4 +1,4 @@
-//! A file of any bytes is opened and checked against itself. Used by the fuzz targets and by `tests/fuzz.rs`.
+//! A file of any bytes is opened and checked against itself. Used by the fuzz targets and by `tests/it/fuzz.rs`.
 
 use std::io::Write;
 

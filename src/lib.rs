@@ -48,12 +48,25 @@
 //! # }
 //! ```
 
+// Beyond the lints of Cargo.toml, which hold for tests and benchmarks too: there an `unwrap` is an assertion, and a print
+// is for whoever runs them.
+#![warn(
+    clippy::allow_attributes,
+    clippy::exit,
+    clippy::iter_over_hash_type,
+    clippy::mem_forget,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 pub mod admin;
 pub mod check;
 pub mod cli;
 pub mod diff;
 pub mod journal;
 pub mod operate;
+mod platform;
 pub mod policy;
 pub mod protocol;
 pub mod record;

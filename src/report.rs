@@ -6,36 +6,11 @@ use std::hash::{Hash, Hasher};
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
+pub use crate::diff::Verdict;
 use crate::journal::{IdOrder, InvocationInfo};
 use crate::policy::gate::{Gate, Proof, Proofs, Reason, Requirements};
 use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy};
 use crate::rules::{Finding, Level, TimelineRow};
-
-/// Would this invocation replay?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// The SDK would raise RT0016.
-    Mismatch,
-    /// The candidate failed otherwise while replaying.
-    Failed,
-    /// It could not be decided; the reason says why.
-    Inconclusive,
-    Compatible,
-}
-
-impl Verdict {
-    pub const ALL: [Self; 4] = [Self::Mismatch, Self::Failed, Self::Inconclusive, Self::Compatible];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mismatch => "mismatch",
-            Self::Failed => "failed",
-            Self::Inconclusive => "inconclusive",
-            Self::Compatible => "compatible",
-        }
-    }
-}
 
 /// Why there is no verdict where there was a panic.
 pub const PANICKED: &str = "checking it failed unexpectedly; please report this";

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rehearsal::check::live::{Live, LiveOptions};
-use rehearsal::replay::{Listen, Outcome};
+use rehearsal::replay::Listen;
+use rehearsal::report::Verdict;
 use rehearsal::report::Verdict;
 use rehearsal::rules::Redaction;
 use rehearsal::transport::{Endpoint, Invoke, Transport};
@@ -39,13 +40,13 @@ pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
     runtime.block_on(async {
         let journal = &corpus.journals[0];
         let (service, handler) = journal.info.service_and_handler().unwrap();
-        let invoke = Invoke { id: journal.id.as_str(), service: &service, handler: &handler, version: 6 };
+        let invoke = Invoke { id: journal.id.as_str(), service: &service, key: None, handler: &handler, version: 6 };
         let endpoint = Endpoint::new(url, Transport::default()).unwrap();
         let mut tripwire = tripwire(journal);
         for requests in 1.. {
             let answer = endpoint.attempt(&invoke, tripwire.request().into(), Listen::ForTheEnd).await.unwrap();
             if let Some(outcome) = tripwire.answer(&answer) {
-                assert_eq!(outcome, Outcome::Reached);
+                assert_eq!(outcome.stop.verdict(), Verdict::Compatible);
                 return requests;
             }
         }

@@ -3,9 +3,8 @@
 mod candidate;
 mod corpus;
 mod generators;
-#[path = "../../tests/live/in_process.rs"]
-#[expect(dead_code, reason = "nobody looks for closures here")]
-mod in_process;
+#[path = "../../tests/support/rust_services.rs"]
+mod rust_services;
 #[path = "../claims/timing.rs"]
 #[expect(dead_code, reason = "claims/ shows figures that nothing is asked of")]
 mod timing;
@@ -80,7 +79,7 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
 /// From a journal to its verdict, one at a time, on the Rust SDK's own server.
 fn latency(table: &mut Table) {
     let corpus = Corpus::of("fixtures/sdks/rust/clean", "refund", 3000);
-    let url = in_process::serve("base");
+    let url = rust_services::serve("base");
     let mut times = generators::one_by_one(&corpus, &url);
     times.sort_by(f64::total_cmp);
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize] * 1e3;

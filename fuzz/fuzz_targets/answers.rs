@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use rehearsal::journal::Journal;
 
 #[path = "../answers.rs"]
-#[allow(dead_code, reason = "tests/fuzz.rs also writes input")]
+#[allow(dead_code, reason = "tests/it/fuzz.rs also writes input")]
 mod answers;
 
 static JOURNALS: LazyLock<Vec<Journal>> =

@@ -1,38 +1,38 @@
-//! Which invocations of a cluster: the selection flags as SQL.
+//! Selection on a cluster: the selection flags as a condition on `sys_invocation`.
 
 use super::sql::any_of;
 use crate::check::Selection;
-use crate::journal::InvocationId;
+use crate::journal::{InfoColumn, InvocationId};
 
-/// The selection, and what of it only a cluster can tell.
+/// The selection flags, and the condition in SQL that only a cluster can evaluate.
 #[derive(Clone, Debug, Default)]
-pub struct Chosen {
+pub struct ClusterSelection {
     pub selection: Selection,
-    /// A condition in the user's own words, on the columns of `sys_invocation`: the one thing that is not quoted.
+    /// A condition in SQL on the columns of `sys_invocation`, as the user wrote it: the only text that is not quoted.
     pub condition: Option<String>,
 }
 
-impl Chosen {
-    /// Conditions on `sys_invocation`; none where everything is chosen.
+impl ClusterSelection {
+    /// A condition on `sys_invocation`; `None` where everything is selected.
     pub fn sql(&self) -> Option<String> {
         let selection = &self.selection;
         let mut conditions = Vec::new();
         if !selection.invocations.is_empty() {
-            // The server refuses the whole query for one id that is none.
+            // The server refuses the whole query for one malformed id.
             let ids = selection.invocations.iter().filter(|id| InvocationId::numbers(id).is_some());
             conditions.push(any_of("id", ids));
         }
         for (column, values) in [
-            ("target_service_name", &selection.services),
-            ("target_handler_name", &selection.handlers),
-            ("pinned_deployment_id", &selection.deployments),
-            ("status", &selection.statuses),
+            (InfoColumn::Service, &selection.services),
+            (InfoColumn::Handler, &selection.handlers),
+            (InfoColumn::Deployment, &selection.deployments),
+            (InfoColumn::Status, &selection.statuses),
         ] {
             if !values.is_empty() {
-                conditions.push(any_of(column, values));
+                conditions.push(any_of(column.name(), values));
             }
         }
-        // On lines of its own: it may end in a comment.
+        // The user's condition gets lines of its own, since it may end in a comment.
         conditions.extend(self.condition.as_ref().map(|condition| format!("(\n{condition}\n)")));
         (!conditions.is_empty()).then(|| conditions.join(" and "))
     }
@@ -44,8 +44,8 @@ mod tests {
 
     #[test]
     fn flags_become_quoted_conditions() {
-        assert_eq!(Chosen::default().sql(), None);
-        let chosen = Chosen {
+        assert_eq!(ClusterSelection::default().sql(), None);
+        let selected = ClusterSelection {
             selection: Selection {
                 invocations: ["inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT".to_owned(), "' or 1=1".to_owned()].into(),
                 services: vec!["O'Brien".to_owned()],
@@ -55,7 +55,7 @@ mod tests {
             condition: Some("retry_count > 3 -- often".to_owned()),
         };
         assert_eq!(
-            chosen.sql().unwrap(),
+            selected.sql().unwrap(),
             "id in ('inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT') and target_service_name in ('O''Brien') and \
              status in ('paused', 'backing-off') and (\nretry_count > 3 -- often\n)"
         );

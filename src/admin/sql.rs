@@ -1,4 +1,4 @@
-//! SQL for `/query`: whatever comes from outside goes in as a quoted string.
+//! SQL text for `/query`. Every value from outside goes in as a quoted string literal.
 
 /// A string literal.
 ///
@@ -8,7 +8,7 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// `column in ('…', '…')`; of no values, a condition that nothing meets. `column` is ours, never from outside.
+/// `column in ('…', '…')`; without values, a condition that is never true. `column` must not come from outside.
 pub fn any_of<T: AsRef<str>>(column: &str, values: impl IntoIterator<Item = T>) -> String {
     let values: Vec<String> = values.into_iter().map(|value| quoted(value.as_ref())).collect();
     if values.is_empty() { "false".to_owned() } else { format!("{column} in ({})", values.join(", ")) }

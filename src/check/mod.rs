@@ -4,7 +4,11 @@
 
 pub mod live;
 pub mod offline;
+mod options;
+mod report_builder;
 mod selection;
 
-pub use offline::{Checked, Options, check, check_journal, check_journals, load_each};
+pub use offline::{Checked, check, check_journal, check_journals, load_each};
+pub use options::Options;
+pub use report_builder::ReportBuilder;
 pub use selection::Selection;

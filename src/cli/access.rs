@@ -1,12 +1,12 @@
-//! How a cluster's admin API is reached, as flags; shared by the commands that need it.
+//! Access flags: how to reach a cluster's admin API, for all commands that need it.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::admin::{Access, Admin, AdminError};
-use crate::transport::{Deployment, Manifest, Transport};
+use crate::transport::{Candidate, Manifest, Transport};
 
 /// How to speak to the admin API
 #[derive(Clone, Debug, Args)]
@@ -18,14 +18,14 @@ pub struct AccessFlags {
     /// Seconds that the server may be silent
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     admin_timeout: u64,
-    /// Seconds for which to try again what fails in passing, as while the server restarts
+    /// Seconds for which to repeat requests that fail in passing, for example while the server restarts
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     retry_for: u64,
 }
 
 impl AccessFlags {
     pub async fn connect(&self, url: &str) -> Result<Admin, Failure> {
-        // A second name for the token, for where RESTATE_AUTH_TOKEN is another's.
+        // A second variable for the token, for where RESTATE_AUTH_TOKEN belongs to another program.
         let token = std::env::var("REHEARSE_TOKEN").ok().filter(|token| !token.is_empty());
         let access = Access {
             token: token.or_else(|| self.token.clone()),
@@ -42,12 +42,12 @@ impl AccessFlags {
     }
 }
 
-/// Enough to tell what somebody gave us.
+/// How long to wait for an answer that only improves an error message.
 const GLANCE: Duration = Duration::from_secs(3);
 
 async fn is_deployment(url: &str) -> bool {
     let transport = Transport { timeout: Some(GLANCE), ..Transport::default() };
-    let Ok(deployment) = Deployment::new(url, transport).await else { return false };
+    let Ok(deployment) = Candidate::new(url, transport).await else { return false };
     Manifest::discover(&deployment).await.is_ok()
 }
 

@@ -1,6 +1,5 @@
-//! `rehearse apply`
+//! `rehearse apply`: the flags, the question, and what is printed while a plan is carried out.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,20 +9,24 @@ use std::time::Duration;
 use clap::Args;
 
 use super::access::AccessFlags;
+use super::failure::{Failure, Status};
+use super::flags::Common;
 use super::live::{LiveFlags, block_on};
 use super::output::{Output, progress, warn_of};
-use super::{Common, Failure, Status};
 use crate::admin::Admin;
 use crate::check::live::Live;
-use crate::operate::log::{Event, History, Log, Outcome, beside};
-use crate::operate::plan::{Plan, Step, is_deployment_id};
-use crate::operate::{Applier, ApplyOptions, Target, check_all, endpoint, register, repoint, same_endpoint};
-use crate::render::{Tally, brief, write_actions, write_intent, write_tally, write_turn};
+use crate::operate::{
+    ActionKind, ActionLog, ActionRunner, Applier, ApplyConclusion, ApplySummary, LogEvent, LogHistory, Plan,
+    Registration, RepointOutcome, ResumeTarget, UnfinishedTurn, Watcher, is_deployment_id, locate_candidates, log_path,
+    needed_candidates, read_plan, register_candidate, repoint, same_endpoint, went_as_planned,
+};
+use crate::render::{brief, write_actions, write_apply_summary, write_intent, write_repoint, write_turn};
 use crate::rules::Redaction;
 
 const AFTER_HELP: &str = "\
-Every action is written to PLAN.log before and after it is done. Killed at any moment, the same command takes up where it
-was: nothing is done twice, and nothing is forgotten. The first Ctrl-C begins nothing new and ends what is under way.
+Every action is written to PLAN.log before and after it is done. If the run is killed, the same command continues where it
+stopped: nothing is done twice, and nothing is forgotten. The first Ctrl-C starts no new action, and waits for those that
+are under way.
 
 Examples:
   rehearse apply fix.json --admin http://localhost:9070 --dry-run
@@ -36,7 +39,7 @@ Exit status:
   2  the job could not be done: bad plan, unreachable, usage, interrupted
   3  something was left, is unfinished, or was silent: run the same command again, or audit again";
 
-/// Carry a plan of `rehearse audit` out
+/// Carry out a plan of `rehearse audit`
 ///
 /// Pauses each invocation, waits until it is paused, resumes it on its candidate, and watches it until it has gone past
 /// the last recorded command, or failed. What changed since the plan was made is checked again first.
@@ -49,13 +52,13 @@ pub struct Apply {
     /// The admin API of the cluster
     #[arg(long, value_name = "ADMIN-URL")]
     admin: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Begin nothing new once so many have failed
+    /// Start no more actions after this many have failed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     max_failures: u64,
     /// Invocations under way at once
@@ -64,7 +67,7 @@ pub struct Apply {
     /// Seconds to watch an invocation after it was resumed
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     watch: u64,
-    /// Register candidates that are not: new invocations of their services go to them from then on
+    /// Register candidates that are not registered: new invocations of their services go to them from then on
     #[arg(long, conflicts_with = "repoint")]
     register: bool,
     /// Point this deployment at the candidate's URL, in place, if everything in flight on it replays there; then act on
@@ -79,27 +82,28 @@ pub struct Apply {
 
 impl Apply {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        let text = std::fs::read(&self.plan)
-            .map_err(|error| Failure::Usage(format!("could not read {}: {error}", self.plan.display())))?;
-        let plan = Plan::read(&text).map_err(|error| Failure::Usage(format!("{}: {error}", self.plan.display())))?;
+        let plan = read_plan(&self.plan).map_err(failure)?;
         if let Some(id) = &self.repoint
             && !is_deployment_id(id)
         {
-            return Err(Failure::Usage(format!("--repoint {id:?} is no deployment id")));
+            return Err(Failure::Usage(format!("--repoint {id:?} is not a deployment id")));
         }
         let output = Output::open(None, common.color)?;
         block_on(self.apply(plan, common, output))?
     }
 
-    async fn apply(&self, plan: Plan, common: &Common, mut output: Output) -> Result<Status, Failure> {
+    async fn apply(&self, mut plan: Plan, common: &Common, mut output: Output) -> Result<Status, Failure> {
         let fingerprint = plan.fingerprint();
-        let path = beside(&self.plan);
-        let plan = self.in_question(plan);
+        let path = log_path(&self.plan);
+        if let Some(deployment) = &self.repoint {
+            plan.keep_pinned_to(deployment);
+        }
         let admin = self.access.connect(&self.admin).await?;
         if !same_endpoint(&plan.admin_url, &admin.url()) {
             warn_of(&format!("the plan was made for {}, and is applied to {}", plan.admin_url, admin.url()));
         }
-        let deployments = self.deployments(&admin, &plan, &Log::look(&path, &fingerprint)?).await?;
+        let history = ActionLog::look(&path, &fingerprint)?;
+        let deployments = locate_candidates(&admin, &plan, &history, self.registration()).await.map_err(failure)?;
         let name =
             |candidate: usize| deployments[candidate].clone().unwrap_or_else(|| plan.candidates[candidate].url.clone());
         output.write(|out| write_intent(&plan, &name, out))?;
@@ -116,91 +120,46 @@ impl Apply {
         output.write(|out| out.flush())?;
         self.ask()?;
 
-        let (log, history) = Log::open(&path, &fingerprint)?;
+        let (log, history) = ActionLog::open(&path, &fingerprint)?;
         if history.is_empty() {
             let rehearse_version = env!("CARGO_PKG_VERSION").to_owned();
-            log.write(Event::Begun { plan: fingerprint, admin_url: admin.url(), rehearse_version }).await?;
+            log.write(LogEvent::Begun { plan: fingerprint, admin_url: admin.url(), rehearse_version }).await?;
         }
-        let mut lives = self.discover(&plan).await?;
+        let lives = self.discover(&plan).await?;
         if let Some(deployment) = &self.repoint
-            && !self.repoint(&admin, &plan, (deployment, &lives), &log, &mut output).await?
+            && !self.repoint(&admin, deployment, &plan, &lives, &log, &mut output).await?
         {
             output.finish()?;
             return Ok(Status::Mismatch);
         }
-        let mut targets = Vec::new();
-        for (at, live) in lives.iter_mut().enumerate() {
-            let Some(live) = live.take() else {
-                targets.push(None);
-                continue;
-            };
-            let url = &plan.candidates[at].url;
-            let deployment = match (&self.repoint, &deployments[at]) {
-                (Some(repointed), _) => repointed.clone(),
-                (None, Some(known)) => known.clone(),
-                (None, None) => {
-                    log.write(Event::WillRegister { url: url.clone() }).await?;
-                    let deployment = register(&admin, url).await?;
-                    log.write(Event::Registered { url: url.clone(), deployment: deployment.clone() }).await?;
-                    output.write(|out| writeln!(out, "registered {} as {}", brief(url), brief(&deployment)))?;
-                    deployment
-                }
-            };
-            targets.push(Some(Target { live, deployment }));
-        }
-        let tally = self.take_turns(&plan, (&admin, targets), (&log, &history), common, &mut output).await?;
+        let targets = self.targets(&admin, &plan, lives, deployments, &log, &mut output).await?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let watcher = Watcher { admin: &admin, limit: Duration::from_secs(self.watch), stop: &stop };
+        let runner = ActionRunner { targets, log: &log, watcher };
+        let applier = Applier { runner, concurrency: self.parallel.into(), max_failures: self.max_failures };
+        let listening = tokio::spawn(stop_on_interrupt(Arc::clone(&stop)));
+        let summary = take_turns(&applier, &plan, &history, common, &mut output).await;
+        listening.abort();
+        let summary = summary?;
         let log_name = path.display().to_string();
-        output.write(|out| write_tally(&tally, &log_name, out))?;
+        output.write(|out| write_apply_summary(&summary, &log_name, out).and_then(|()| out.flush()))?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Stopped("interrupted; what was under way was ended, and is written down".to_owned()));
+        }
         output.finish()?;
-        Ok(status(&tally))
+        Ok(match summary.conclusion() {
+            ApplyConclusion::Done => Status::Compatible,
+            ApplyConclusion::FailedAgain => Status::Mismatch,
+            ApplyConclusion::NotDone => Status::Undecided,
+        })
     }
 
-    /// With --repoint, only what is pinned to that deployment.
-    fn in_question(&self, mut plan: Plan) -> Plan {
-        if let Some(deployment) = &self.repoint {
-            plan.actions.retain(|action| action.pinned_deployment.as_deref() == Some(deployment.as_str()));
+    fn registration(&self) -> Registration {
+        match (&self.repoint, self.register) {
+            (Some(_), _) => Registration::Repointed,
+            (None, true) => Registration::Allowed,
+            (None, false) => Registration::Required,
         }
-        plan
-    }
-
-    /// Where each candidate is registered; those that nothing goes to may be nowhere.
-    async fn deployments(&self, admin: &Admin, plan: &Plan, history: &History) -> Result<Vec<Option<String>>, Failure> {
-        let registered = admin.deployments().await?;
-        let wanted: BTreeSet<usize> = plan.todo().filter_map(|action| action.step.candidate()).collect();
-        let mut found = Vec::new();
-        for (at, candidate) in plan.candidates.iter().enumerate() {
-            let known = candidate.deployment.as_ref().or_else(|| history.registered.get(&candidate.url));
-            let there = registered.iter().find(|deployment| match known {
-                Some(id) => deployment.id == *id,
-                None => same_endpoint(endpoint(deployment), &candidate.url),
-            });
-            let url = &candidate.url;
-            match (there, known) {
-                _ if !wanted.contains(&at) || self.repoint.is_some() => found.push(known.cloned()),
-                (Some(deployment), _) if same_endpoint(endpoint(deployment), url) => {
-                    found.push(Some(deployment.id.clone()));
-                }
-                (Some(deployment), _) => {
-                    return Err(Failure::Usage(format!(
-                        "{} is at {} by now, and the plan was made with what is at {url}: audit again",
-                        deployment.id,
-                        endpoint(deployment)
-                    )));
-                }
-                (None, Some(id)) => {
-                    return Err(Failure::Usage(format!("{id} is not registered any more: audit again")));
-                }
-                (None, None) if self.register => found.push(None),
-                (None, None) => {
-                    return Err(Failure::Usage(format!(
-                        "{url} is no registered deployment: `restate deployments register {}`, or apply with --register; \
-                         new invocations of its services go to it from then on",
-                        crate::operate::plan::quoted(url)
-                    )));
-                }
-            }
-        }
-        Ok(found)
     }
 
     fn ask(&self) -> Result<(), Failure> {
@@ -219,116 +178,100 @@ impl Apply {
         }
     }
 
-    /// The candidates that something goes to.
     async fn discover(&self, plan: &Plan) -> Result<Vec<Option<Live>>, Failure> {
-        let wanted: BTreeSet<usize> = plan.todo().filter_map(|action| action.step.candidate()).collect();
+        let needed = needed_candidates(plan, self.registration());
         let mut lives = Vec::new();
         for (at, candidate) in plan.candidates.iter().enumerate() {
-            lives.push(if wanted.contains(&at) || (self.repoint.is_some() && plan.candidates.len() == 1) {
-                Some(self.live.discover(&candidate.url, self.live.options(Redaction::Shown)).await?)
-            } else {
-                None
+            let options = self.live.options(Redaction::Shown);
+            lives.push(match needed.contains(&at) {
+                true => Some(self.live.discover(&candidate.url, options).await?),
+                false => None,
             });
         }
         Ok(lives)
     }
 
-    /// Whether the deployment was pointed at the candidate.
+    /// Points the deployment at the candidate; `false` if something in flight speaks against it.
     async fn repoint(
         &self,
         admin: &Admin,
+        deployment: &str,
         plan: &Plan,
-        (deployment, lives): (&str, &[Option<Live>]),
-        log: &Log,
+        lives: &[Option<Live>],
+        log: &ActionLog,
         output: &mut Output,
     ) -> Result<bool, Failure> {
-        let mut there = lives.iter().enumerate().filter_map(|(at, live)| Some((at, live.as_ref()?)));
-        let (Some((at, live)), None) = (there.next(), there.next()) else {
-            return Err(Failure::Usage(format!(
-                "--repoint needs one candidate, and the plan has {} for what is pinned to {deployment}",
-                if lives.iter().flatten().next().is_none() { "none" } else { "several" }
-            )));
-        };
-        if plan.todo().any(|action| matches!(action.step, Step::Restart { .. })) {
+        if plan.todo().any(|action| matches!(action.kind, ActionKind::Restart { .. })) {
             warn_of("invocations are started anew as well, by plan");
         }
-        let url = &plan.candidates[at].url;
-        let registered = admin.deployments().await?;
-        let Some(known) = registered.iter().find(|known| known.id == deployment) else {
-            return Err(Failure::Usage(format!("{deployment} is not registered")));
-        };
-        if same_endpoint(endpoint(known), url) {
-            return Ok(true);
-        }
         let bar = progress(0);
-        let found = check_all(admin, deployment, live, || bar.inc(1)).await?;
+        let outcome = repoint(admin, deployment, plan, lives, log, || bar.inc(1)).await;
         bar.finish_and_clear();
-        if !found.against.is_empty() {
-            output.write(|out| {
-                writeln!(
-                    out,
-                    "{deployment} is left as it is: {} of the {} invocations in flight on it would not replay on {}:",
-                    found.against.len(),
-                    found.checked,
-                    brief(url)
-                )?;
-                found.against.iter().try_for_each(|(id, why)| writeln!(out, "  {}  {}", brief(id), brief(why)))
-            })?;
-            return Ok(false);
-        }
-        log.write(Event::WillRepoint { deployment: deployment.to_owned(), url: url.clone() }).await?;
-        repoint(admin, deployment, url).await?;
-        log.write(Event::Repointed { deployment: deployment.to_owned(), url: url.clone() }).await?;
-        output.write(|out| {
-            writeln!(out, "{deployment} is at {} now; all {} in flight on it replay there", brief(url), found.checked)
-        })?;
-        Ok(true)
+        let outcome = outcome.map_err(failure)?;
+        output.write(|out| write_repoint(deployment, &outcome, out))?;
+        Ok(!matches!(outcome, RepointOutcome::Refused(_)))
     }
 
-    async fn take_turns(
+    /// The discovered candidates with their deployments; candidates that are not registered yet are registered.
+    async fn targets(
         &self,
+        admin: &Admin,
         plan: &Plan,
-        (admin, targets): (&Admin, Vec<Option<Target>>),
-        (log, history): (&Log, &History),
-        common: &Common,
+        lives: Vec<Option<Live>>,
+        deployments: Vec<Option<String>>,
+        log: &ActionLog,
         output: &mut Output,
-    ) -> Result<Tally, Failure> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let listening = tokio::spawn(stop_on_interrupt(stop.clone()));
-        let options = ApplyOptions {
-            concurrency: self.parallel.into(),
-            max_failures: self.max_failures,
-            watch: Duration::from_secs(self.watch),
-        };
-        let applier = Applier { admin, targets, log, options, stop: &stop };
-        let bar = progress(plan.todo().count() as u64);
-        let mut tally = Tally::default();
-        let mut written = Ok(());
-        applier
-            .run(plan, history, |action, turn| {
-                bar.inc(1);
-                tally.count(turn);
-                let fine = matches!(turn, Ok((Outcome::Completed | Outcome::Progressed | Outcome::Waiting, _)));
-                let not_begun = matches!(turn, Err(crate::operate::Unfinished::NotBegun(_)));
-                if (common.verbose > 0 || !fine) && !not_begun && written.is_ok() {
-                    written =
-                        bar.suspend(|| output.write(|out| write_turn(action, turn, out).and_then(|()| out.flush())));
+    ) -> Result<Vec<Option<ResumeTarget>>, Failure> {
+        let mut targets = Vec::new();
+        for ((live, known), candidate) in lives.into_iter().zip(deployments).zip(&plan.candidates) {
+            let Some(live) = live else {
+                targets.push(None);
+                continue;
+            };
+            let deployment = match self.repoint.clone().or(known) {
+                Some(deployment) => deployment,
+                None => {
+                    let url = &candidate.url;
+                    let deployment = register_candidate(admin, url, log).await.map_err(failure)?;
+                    output.write(|out| writeln!(out, "registered {} as {}", brief(url), brief(&deployment)))?;
+                    deployment
                 }
-            })
-            .await;
-        bar.finish_and_clear();
-        listening.abort();
-        written?;
-        if stop.load(Ordering::Relaxed) {
-            let log_name = beside(&self.plan).display().to_string();
-            output.write(|out| write_tally(&tally, &log_name, out).and_then(|()| out.flush()))?;
-            return Err(Failure::Stopped("interrupted; what was under way was ended, and is written down".to_owned()));
+            };
+            targets.push(Some(ResumeTarget { live, deployment }));
         }
-        Ok(tally)
+        Ok(targets)
     }
 }
 
-/// The first Ctrl-C asks to stop; the second is heeded at once, since all is written down at any moment.
+/// Takes the turns, and prints those that did not go as planned.
+async fn take_turns(
+    applier: &Applier<'_>,
+    plan: &Plan,
+    history: &LogHistory,
+    common: &Common,
+    output: &mut Output,
+) -> Result<ApplySummary, Failure> {
+    let bar = progress(plan.todo().count() as u64);
+    let mut summary = ApplySummary::default();
+    let mut written = Ok(());
+    applier
+        .run(plan, history, |action, turn| {
+            bar.inc(1);
+            summary.count(turn);
+            let not_started = matches!(turn, Err(UnfinishedTurn::NotStarted(_)));
+            if (common.verbose > 0 || !went_as_planned(turn)) && !not_started && written.is_ok() {
+                written = bar.suspend(|| output.write(|out| write_turn(action, turn, out).and_then(|()| out.flush())));
+            }
+        })
+        .await;
+    bar.finish_and_clear();
+    written?;
+    Ok(summary)
+}
+
+/// The first Ctrl-C asks the run to stop. The second ends the process at once, which is safe since the log is on the disk
+/// at any moment.
+#[expect(clippy::exit, reason = "whoever interrupts twice wants out now")]
 async fn stop_on_interrupt(stop: Arc<AtomicBool>) {
     while tokio::signal::ctrl_c().await.is_ok() {
         if stop.swap(true, Ordering::Relaxed) {
@@ -338,12 +281,6 @@ async fn stop_on_interrupt(stop: Arc<AtomicBool>) {
     }
 }
 
-fn status(tally: &Tally) -> Status {
-    if tally.of(Outcome::Failed) > 0 {
-        Status::Mismatch
-    } else if tally.is_done() && tally.of(Outcome::Left) == 0 {
-        Status::Compatible
-    } else {
-        Status::Undecided
-    }
+fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
 }

@@ -1,24 +1,26 @@
-//! `rehearse check`
+//! `rehearse check`: the main command. It turns flags into settings, runs the check, and gives the exit status.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Redact, Select};
+use super::inputs::{journals, traces};
 use super::interrupt::Interrupt;
 use super::live::{LIVE, LiveFlags, WARNING, block_on};
 use super::output::{OutputFile, progress, warn, warn_of};
-use super::policy::{GateFlags, Gatekeeper};
-use super::reports::{Format, ReportTo, Reports, Setup};
-use super::{Common, Failure, Redact, Select, Status, journals, traces};
+use super::policy::{AcceptanceFile, GateFlags, PolicySettings};
+use super::reports::{RenderSettings, ReportFormat, ReportTo, Reports};
 use crate::check::live::{Ended, Live, LiveOptions, check_live};
-use crate::check::{Options, Selection, check};
-use crate::policy::gate::{Gate, Outcome, Proofs};
-use crate::policy::{AcceptanceState, Traces};
-use crate::render::{SourceFiles, brief};
+use crate::check::{Options, ReportBuilder, check};
+use crate::policy::Traces;
+use crate::policy::gate::{Gate, GateOutcome};
+use crate::render::{Accept, SourceFiles, brief};
 use crate::report::{Invocation, Report};
 use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,22 +34,23 @@ Examples:
 
 /// Check recorded journals against what a candidate does
 ///
-/// Reads journals (Arrow IPC, rows as JSON, the readable form; told by content) and the step traces of a candidate in
-/// the same formats: a candidate's own journals are its traces. Replays one on the other as an SDK would, and says for
-/// every invocation whether it would replay, and if not, what changed and what to do.
+/// Reads journals, and replays each against the candidate as an SDK would. Says for every invocation whether it would
+/// replay, and if not, what changed and what to do. The candidate is a live deployment, or a file of its step traces; a
+/// candidate's own journals are its traces. Files may be Arrow IPC, JSON rows or the readable form: the content decides,
+/// not the extension.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{WARNING}"))]
-pub struct Check {
+pub struct CheckCommand {
     /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
     /// The candidate: a deployment's URL, the ARN of a Lambda function, or a file of its step traces
     #[arg(long, required = true, value_name = "CANDIDATE")]
     against: Vec<OsString>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-    /// Write a report in another format as well; may be given several times
+    /// The format of the output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    format: ReportFormat,
+    /// Also write a report in another format to a file; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     report: Vec<ReportTo>,
     #[command(flatten)]
@@ -56,7 +59,7 @@ pub struct Check {
     redact: Redact,
     #[command(flatten)]
     live: LiveFlags,
-    /// Only the verdict: do not trace the candidate to explain a mismatch
+    /// Do not trace the candidate to explain a mismatch: report only the verdict
     #[arg(long, help_heading = LIVE)]
     no_trace: bool,
     #[command(flatten)]
@@ -67,43 +70,38 @@ pub struct Check {
     gate: GateFlags,
 }
 
-impl Check {
-    pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        let journals = journals(&self.journals, &self.cluster, &self.select)?;
-        let live =
-            self.against.iter().find_map(|against| against.to_str().filter(|text| Deployment::is_named_by(text)));
-        if live.is_some() && self.against.len() > 1 {
-            return Err(Failure::Usage(
-                "a live candidate is checked against by itself: give --against once".to_owned(),
-            ));
-        }
-        let against = if live.is_some() { Vec::new() } else { traces(&self.against)? };
-        if journals.contains(&Input::Stdin) && against.contains(&Input::Stdin) {
-            return Err(Failure::Usage("journals and candidate can not both come from standard input".to_owned()));
-        }
-        let traces = if live.is_some() { Traces::OfAReplay } else { Traces::OfAnotherRun };
-        let keeper = self.gate.gatekeeper(traces)?;
-        let (recorded, candidate, ids) = open(&journals, &against)?;
-        warn(&recorded.problems);
-        warn(&candidate.problems);
-        tracing::info!(journals = recorded.journal_count(), traces = candidate.journal_count(), "read");
+/// What journals are checked against.
+enum CheckCandidate {
+    /// A deployment, by its URL or ARN.
+    Live(String),
+    /// Step traces from files or standard input.
+    Recorded(Vec<Input>),
+}
 
-        let setup = Setup {
-            verbose: common.verbose > 0,
-            sources: SourceFiles::new(keeper.settings.sources.clone()),
-            accept: keeper.accept.clone(),
+/// The validated settings of one check.
+struct CheckSettings {
+    journals: Vec<Input>,
+    candidate: CheckCandidate,
+    policy: PolicySettings,
+    options: Options,
+}
+
+impl CheckCommand {
+    pub fn run(&self, common: &Common) -> Result<Status, Failure> {
+        let CheckSettings { journals, candidate, policy, options } = self.settings()?;
+        let (live, traces) = match candidate {
+            CheckCandidate::Live(name) => (Some(name), Vec::new()),
+            CheckCandidate::Recorded(traces) => (None, traces),
         };
-        let output = self.output.output.clone();
-        let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(Into::into);
-        let reports = Reports::open(self.format, output, &self.report, summary, &setup, common.color)?;
-        let options = Options {
-            redaction: self.redact.redaction(),
-            selection: self.select.selection(),
-            timelines: reports.show_timelines(),
-            prove: self.gate.prove,
-        };
-        let mut run = Run { ids: &ids, keeper, reports, report: Report::default(), unacceptable: 0, written: Ok(()) };
-        run.report.proofs = self.gate.prove.then(Proofs::default);
+        let (recorded, traced, ids) = open(&journals, &traces)?;
+        warn(&recorded.problems);
+        warn(&traced.problems);
+        tracing::info!(journals = recorded.journal_count(), traces = traced.journal_count(), "read");
+
+        let reports = self.open_reports(&policy, common)?;
+        let PolicySettings { policy, requirements, file_settings, accept, file } = policy;
+        let builder = ReportBuilder::new(policy, requirements, options.prove);
+        let mut run = CheckRun { ids: &ids, builder, reports, written: Ok(()) };
         let bar = progress(recorded.journal_count());
         let interrupt = Interrupt::watch();
         let mut take = |invocation: Invocation| {
@@ -113,26 +111,88 @@ impl Check {
         let (live, interrupted) = match live {
             None => {
                 let mut interrupted = false;
-                check(&recorded, &candidate, &ids, &options, |invocation| {
+                check(&recorded, &traced, &ids, &options, |invocation| {
                     interrupted = interrupt.came();
                     take(invocation) && !interrupted
                 });
                 (None, interrupted)
             }
-            Some(url) => block_on(self.check_live(url, &recorded, &ids, &options, &interrupt, &mut take))??,
+            Some(name) => block_on(self.check_live(&name, &recorded, &ids, &options, &interrupt, &mut take))??,
         };
         bar.finish_and_clear();
-        run.report.interrupted = interrupted;
-        let mut problems = recorded.problems.iter().chain(&candidate.problems);
-        run.report.rows_lost = problems.any(|problem| problem.lost == Lost::Rows);
-        run.cover(live.as_ref(), &recorded, &candidate, &options.selection);
-        let status = run.finish(&options.selection, self.gate.accept && !interrupted)?;
-        if interrupted { Err(Failure::Interrupted) } else { Ok(status) }
+        run.written?;
+        let mut builder = run.builder;
+        let mut problems = recorded.problems.iter().chain(&traced.problems);
+        builder.set_losses(interrupted, problems.any(|problem| problem.lost == Lost::Rows));
+        let listed = file_settings.handlers;
+        let complete = live.is_some() || !listed.is_empty();
+        let handlers = match &live {
+            Some(live) => live.manifest().handlers().collect(),
+            // Traces only hint at the candidate's handlers.
+            None => traced.handlers_beside(&recorded),
+        };
+        builder.set_handlers(handlers.into_iter().chain(listed), complete, &options.selection);
+        let report = builder.finish(&options.selection);
+        run.reports.finish(report, &ids)?;
+        if interrupted {
+            return Err(Failure::Interrupted);
+        }
+        if !self.gate.accept {
+            return Ok(status(&report.gate));
+        }
+        write_accepted(report, &accept, &file)?;
+        if report.fingerprints_left_out > 0 {
+            eprintln!("there are more findings to accept: run the same command again");
+            return Ok(Status::Mismatch);
+        }
+        Ok(status(&builder.gate_when_accepted()))
+    }
+
+    fn settings(&self) -> Result<CheckSettings, Failure> {
+        let candidate = self.candidate()?;
+        let (origin, from_stdin) = match &candidate {
+            CheckCandidate::Live(_) => (Traces::OfAReplay, false),
+            CheckCandidate::Recorded(traces) => (Traces::OfAnotherRun, traces.contains(&Input::Stdin)),
+        };
+        let policy = self.gate.settings(origin)?;
+        let journals = journals(&self.journals, &self.cluster, &self.select)?;
+        if from_stdin && journals.contains(&Input::Stdin) {
+            return Err(Failure::Usage("journals and candidate cannot both come from standard input".to_owned()));
+        }
+        let options = Options {
+            redaction: self.redact.redaction(),
+            selection: self.select.selection(),
+            timelines: Reports::need_timelines(self.format, &self.report),
+            prove: self.gate.prove,
+        };
+        Ok(CheckSettings { journals, candidate, policy, options })
+    }
+
+    fn candidate(&self) -> Result<CheckCandidate, Failure> {
+        let live = self.against.iter().find_map(|name| name.to_str().filter(|text| Candidate::is_named_by(text)));
+        match live {
+            Some(_) if self.against.len() > 1 => {
+                Err(Failure::Usage("only one live candidate can be checked at a time: give --against once".to_owned()))
+            }
+            Some(name) => Ok(CheckCandidate::Live(name.to_owned())),
+            None => Ok(CheckCandidate::Recorded(traces(&self.against)?)),
+        }
+    }
+
+    fn open_reports(&self, policy: &PolicySettings, common: &Common) -> Result<Reports, Failure> {
+        let settings = RenderSettings {
+            verbose: common.verbose > 0,
+            sources: SourceFiles::new(policy.file_settings.sources.clone()),
+            accept: policy.accept.clone(),
+        };
+        let output = self.output.output.clone();
+        let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(Into::into);
+        Reports::open(self.format, output, &self.report, summary, &settings, common.color)
     }
 
     async fn check_live(
         &self,
-        url: &str,
+        name: &str,
         recorded: &Corpus,
         ids: &Ids,
         options: &Options,
@@ -142,7 +202,7 @@ impl Check {
         let defaults = self.live.options(options.redaction);
         let settings = LiveOptions { prove: options.prove, trace: !self.no_trace, ..defaults };
         let live = tokio::select! {
-            live = self.live.discover(url, settings) => live?,
+            live = self.live.discover(name, settings) => live?,
             () = interrupt.wait() => return Ok((None, true)),
         };
         tracing::info!("discovered {}", brief(&live.to_string()));
@@ -159,83 +219,42 @@ impl Check {
     }
 }
 
-/// What invocations go through once they are judged.
-struct Run<'r> {
+/// One run: passes each judged invocation to the report and to the renderers.
+struct CheckRun<'r> {
     ids: &'r Ids,
-    keeper: Gatekeeper,
+    builder: ReportBuilder,
     reports: Reports,
-    report: Report,
-    /// How many fail the run for something that can not be accepted.
-    unacceptable: u64,
     written: Result<(), Failure>,
 }
 
-impl Run<'_> {
+impl CheckRun<'_> {
+    /// Returns whether to go on.
     fn take(&mut self, mut invocation: Invocation) -> bool {
-        let fail_on = self.keeper.requirements.fail_on;
-        invocation.judge(&mut self.keeper.policy, fail_on);
-        if invocation.fails && !invocation.judgement.findings.iter().any(|finding| finding.weighs(fail_on)) {
-            self.unacceptable += 1;
-        }
-        self.report.add(&invocation);
+        self.builder.add(&mut invocation);
         self.written = self.reports.invocation(&invocation, self.ids);
         self.written.is_ok()
     }
-
-    /// Which handlers the candidate has: a live one says so, traces only hint at it.
-    fn cover(&mut self, live: Option<&Live>, recorded: &Corpus, candidate: &Corpus, selection: &Selection) {
-        let report = &mut self.report;
-        let listed = &self.keeper.settings.handlers;
-        report.all_handlers_known = live.is_some() || !listed.is_empty();
-        report.candidate_handlers = match live {
-            Some(live) => live.manifest().handlers().collect(),
-            None => candidate.handlers_beside(recorded),
-        };
-        report.candidate_handlers.extend(listed.iter().cloned());
-        report.candidate_handlers.retain(|name| selects(selection, name));
-    }
-
-    fn finish(mut self, selection: &Selection, accept: bool) -> Result<Status, Failure> {
-        self.written?;
-        // In a part of the journals, what is unused may be used by the others.
-        let everything = selection.is_everything() && selection.limit.is_none();
-        let states = self.keeper.policy.acceptances();
-        let states = states.filter(|(_, state)| everything || *state != AcceptanceState::Unused);
-        self.report.acceptances = states.map(|(acceptance, state)| (acceptance.clone(), state)).collect();
-        self.report.decide(&self.keeper.requirements);
-        self.reports.finish(&self.report, self.ids)?;
-        if accept { self::accept(&self.report, &self.keeper, self.unacceptable) } else { Ok(status(&self.report.gate)) }
-    }
 }
 
-/// Writes what fails the run into the policy file; the status is what it would be with that there.
-fn accept(report: &Report, keeper: &Gatekeeper, unacceptable: u64) -> Result<Status, Failure> {
-    let acceptances = keeper.accept.acceptances(report);
+/// Writes acceptances for the findings that fail the run into the policy file.
+#[expect(clippy::print_stderr, reason = "the answer to --accept, which is neither data nor a log line")]
+fn write_accepted(report: &Report, accept: &Accept, file: &AcceptanceFile) -> Result<(), Failure> {
+    let acceptances = accept.acceptances(report);
     if acceptances.is_empty() {
         eprintln!("there is nothing to accept");
     } else {
-        let file = keeper.write(&acceptances)?;
+        let path = file.append(&acceptances)?;
         let noun = if acceptances.len() == 1 { "finding" } else { "findings" };
-        eprintln!("accepted {} {noun} in {}", acceptances.len(), file.display());
+        eprintln!("accepted {} {noun} in {}", acceptances.len(), path.display());
     }
-    if report.fingerprints_left_out > 0 {
-        eprintln!("there are more: run it again");
-        return Ok(Status::Mismatch);
-    }
-    let gate = Gate { failing: unacceptable, ..report.gate.clone() };
-    Ok(status(&gate))
-}
-
-fn selects(selection: &Selection, (service, handler): &(String, String)) -> bool {
-    let one_of = |wanted: &[String], have: &String| wanted.is_empty() || wanted.contains(have);
-    one_of(&selection.services, service) && one_of(&selection.handlers, handler)
+    Ok(())
 }
 
 fn status(gate: &Gate) -> Status {
     match gate.outcome() {
         _ if gate.report_only => Status::Compatible,
-        Outcome::Passed => Status::Compatible,
-        Outcome::Failed => Status::Mismatch,
-        Outcome::Undecided => Status::Undecided,
+        GateOutcome::Passed => Status::Compatible,
+        GateOutcome::Failed => Status::Mismatch,
+        GateOutcome::Undecided => Status::Undecided,
     }
 }

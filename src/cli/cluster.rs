@@ -1,4 +1,4 @@
-//! Journals straight from a cluster, for every command that takes journals.
+//! Journals straight from a cluster: the flags, for every command that takes journals.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::access::{AccessFlags, is_url};
+use super::failure::Failure;
+use super::flags::Select;
 use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, warn_of};
-use super::{Failure, Select};
-use crate::admin::Chosen;
-use crate::record::{Begun, Copied, Pace, Recording, copy};
+use crate::admin::ClusterSelection;
+use crate::record::{CopySummary, Pace, copy_to_temporary};
 use crate::source::Spooled;
 
 /// How to read journals from a cluster; files need none of it
@@ -28,7 +29,7 @@ pub struct ClusterFlags {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ReadingFlags {
-    /// Only invocations that this SQL condition on sys_invocation holds for. Goes to the server as it is
+    /// Only invocations that meet this SQL condition on sys_invocation, which is sent to the server unchanged
     #[arg(long = "where", value_name = "SQL")]
     condition: Option<String>,
     /// Rows to take from the server at a time
@@ -40,15 +41,15 @@ pub struct ReadingFlags {
 }
 
 impl ReadingFlags {
-    pub fn chosen(&self, select: &Select) -> Chosen {
-        Chosen { selection: select.selection(), condition: self.condition.clone() }
+    pub fn selected(&self, select: &Select) -> ClusterSelection {
+        ClusterSelection { selection: select.selection(), condition: self.condition.clone() }
     }
 
     pub fn pace(&self) -> Pace {
         Pace { rows: self.query_rows, pause: Duration::from_millis(self.query_pause) }
     }
 
-    /// A condition in SQL is for a cluster alone.
+    /// Refuses a condition in SQL where no cluster is named to evaluate it.
     pub fn check_without_cluster(&self) -> Result<(), Failure> {
         match &self.condition {
             None => Ok(()),
@@ -62,21 +63,17 @@ impl ReadingFlags {
 }
 
 impl ClusterFlags {
-    /// Copies the journals that are chosen into a file without a name.
+    /// Copies the selected journals into a temporary file.
     pub fn fetch(&self, url: &str, select: &Select) -> Result<Spooled, Failure> {
         debug_assert!(is_url(url));
-        let chosen = self.reading.chosen(select);
+        let selected = self.reading.selected(select);
         let bar = entries_progress();
         let interrupt = Interrupt::watch();
         let fetched = block_on(async {
             let work = async {
                 let admin = self.access.connect(url).await?;
-                let mut recording = Recording::temporary().map_err(crate::record::CopyError::from)?;
-                let progress = &mut |rows, total| show(&bar, rows, total);
-                let copied =
-                    copy(&admin, &chosen, self.reading.pace(), Begun::default(), &mut recording, progress).await?;
-                let file = recording.finish().map_err(crate::record::CopyError::from)?;
-                Ok::<_, Failure>((copied, Spooled { name: admin.url(), file }))
+                let report = &mut |rows, total| show(&bar, rows, total);
+                Ok::<_, Failure>(copy_to_temporary(&admin, &selected, self.reading.pace(), report).await?)
             };
             tokio::select! {
                 done = work => done,
@@ -96,7 +93,7 @@ pub fn show(bar: &ProgressBar, rows: u64, total: u64) {
 }
 
 /// Says on stderr what is not in the copy, and why.
-pub fn tell(copied: &Copied) {
+pub fn tell(copied: &CopySummary) {
     if copied.incomplete > 0 {
         warn_of(&format!(
             "{} of the journals did not hold still while they were read: they are inconclusive",

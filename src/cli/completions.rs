@@ -1,25 +1,27 @@
-//! `rehearse completions` and `rehearse man`: from the same structs as the flags.
+//! `rehearse completions` and `rehearse man`: generated from the definitions of the flags.
 
 use std::io::{self, Write};
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, Failure, Status};
+use super::Cli;
+use super::failure::{Failure, Status};
 
-/// Print completions for a shell
+/// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rehearse completions bash > /etc/bash_completion.d/rehearse
   rehearse completions zsh > ~/.zfunc/_rehearse
   rehearse completions fish > ~/.config/fish/completions/rehearse.fish")]
-pub struct Completions {
+pub struct CompletionsCommand {
+    /// The shell to complete for
     #[arg(value_enum)]
     shell: Shell,
 }
 
-impl Completions {
+impl CompletionsCommand {
     pub fn run(&self) -> Result<Status, Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "rehearse", &mut script);
@@ -27,14 +29,14 @@ impl Completions {
     }
 }
 
-/// Print the man page, subcommands included
+/// Print the man page, which includes the subcommands
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   rehearse man > /usr/local/share/man/man1/rehearse.1")]
-pub struct Man {}
+pub struct ManCommand {}
 
-impl Man {
+impl ManCommand {
     pub fn run(&self) -> Result<Status, Failure> {
         let mut page = Vec::new();
         let mut cli = Cli::command();
@@ -49,16 +51,16 @@ impl Man {
                 man.render_options_section(&mut page)
             })
         });
-        written.map_err(to_stdout)?;
+        written.map_err(stdout_failure)?;
         print(&page)
     }
 }
 
 fn print(bytes: &[u8]) -> Result<Status, Failure> {
-    io::stdout().lock().write_all(bytes).map_err(to_stdout)?;
+    io::stdout().lock().write_all(bytes).map_err(stdout_failure)?;
     Ok(Status::Compatible)
 }
 
-fn to_stdout(source: io::Error) -> Failure {
+fn stdout_failure(source: io::Error) -> Failure {
     Failure::Output { to: "standard output".to_owned(), source }
 }

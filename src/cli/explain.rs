@@ -1,23 +1,24 @@
-//! `rehearse explain`
+//! `rehearse explain`: prints the page of a rule, or the list of rules.
 
 use anstyle::Style;
 use clap::Args;
 
+use super::failure::{Failure, Status};
+use super::flags::Common;
 use super::output::Output;
-use super::{Common, Failure, Status};
 use crate::rules;
 
-/// Explain a rule: what it detects, why replay breaks, what to do; without a rule, list them all
+/// Explain a rule: what it detects, why replay breaks, what to do. Without a rule, list all rules
 #[derive(Debug, Args)]
-pub struct Explain {
-    /// The rule's name, as findings have it
+pub struct ExplainCommand {
+    /// The rule's name, as findings show it
     #[arg(value_name = "RULE")]
     rule: Option<String>,
 }
 
 const BOLD: Style = Style::new().bold();
 
-impl Explain {
+impl ExplainCommand {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
         let mut output = Output::open(None, common.color)?;
         match &self.rule {
@@ -29,8 +30,8 @@ impl Explain {
             })?,
             Some(name) => {
                 let rule = rules::find(name).ok_or_else(|| {
-                    let near = nearest(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                    Failure::Usage(format!("there is no rule {name:?}{near} (`rehearse explain` lists them)"))
+                    let hint = nearest(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                    Failure::Usage(format!("there is no rule {name:?}{hint} (`rehearse explain` lists them)"))
                 })?;
                 output.write(|out| {
                     writeln!(out, "{BOLD}{}{BOLD:#} ({})\n\n{}", rule.id, rule.level.name(), rule.page())
@@ -42,7 +43,7 @@ impl Explain {
     }
 }
 
-/// The rule whose name is most like this one, if any is.
+/// The rule with the most similar name, if one is similar.
 fn nearest(name: &str) -> Option<&'static str> {
     let names: Vec<&'static str> = rules::all().map(|rule| rule.id).collect();
     similar::get_close_matches(name, &names, 1, 0.6).into_iter().next()

@@ -1,4 +1,4 @@
-//! Flags and plumbing of live candidates, for all commands that take one.
+//! The flags of live candidates, and the connection to one, for every command that takes a candidate.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,61 +7,62 @@ use std::time::Duration;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Failure;
 use super::access::{is_admin_api, is_url};
+use super::failure::Failure;
 use crate::check::live::{Live, LiveOptions};
 use crate::rules::Redaction;
-use crate::transport::{Deployment, HttpVersion, Identity, Transport};
+use crate::transport::{Candidate, HttpVersion, Identity, Transport};
 
-/// The heading of all flags of live candidates.
+/// The help heading of these flags.
 pub const LIVE: &str = "Live candidate";
 
-/// How to speak to a live candidate
+/// How to talk to a live candidate
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = LIVE)]
 pub struct LiveFlags {
-    /// Speak HTTP/1.1 instead of HTTP/2
+    /// Use HTTP/1.1 instead of HTTP/2
     #[arg(long = "http1.1")]
     http1: bool,
-    /// A header for every request; may be given several times
+    /// A header to send with every request; may be repeated
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Sign requests with this private key (PEM), for a deployment with identity keys
+    /// Sign requests with this private key (PEM), for a deployment that checks request identity
     #[arg(long, value_name = "FILE")]
     identity_key: Option<PathBuf>,
-    /// Journals under way at once
+    /// How many journals to replay at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// Seconds that the verdict on one journal may take, and its explanation again
+    /// Seconds that one journal's verdict may take; its explanation may take as long again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
 }
 
-/// What every use of a live candidate has to say.
+/// The warning that every command with a live candidate prints in its help.
 pub const WARNING: &str = "\
-A live candidate replays for real, up to the last recorded command. No ctx.run closure runs, ever; but handler code \
-outside of ctx.run does run, as on any retry, and after a mismatch some SDKs run cleanup code (except, finally, \
-destructors). Use an instance that takes no traffic.
+A live candidate really executes its handlers, up to the last recorded command. No ctx.run closure runs, ever; but \
+handler code outside of ctx.run does run, as on any retry, and after a mismatch some SDKs run cleanup code (except, \
+finally, destructors). Use an instance that takes no traffic.
 
-Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds: AWS_PROFILE, \
-AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and so on; the region is the ARN's.";
+Lambda functions are called with the credentials, profile and endpoint that the AWS SDK finds (AWS_PROFILE, \
+AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_LAMBDA and others), in the region of the ARN.";
 
 impl LiveFlags {
+    /// The settings of a check with these flags, and with tracing.
     pub fn options(&self, redaction: Redaction) -> LiveOptions {
         LiveOptions { redaction, trace: true, concurrency: self.concurrency.into(), prove: false }
     }
 
-    /// Discovers the deployment of this URL or ARN.
+    /// Connects to the deployment with this URL or ARN, and reads its manifest.
     pub async fn discover(&self, name: &str, options: LiveOptions) -> Result<Live, Failure> {
         if self.http1 && !name.starts_with("http") {
-            return Err(Failure::Usage(format!("--http1.1 is for URLs, and {name} is none")));
+            return Err(Failure::Usage(format!("--http1.1 applies to URLs only, and {name} is not one")));
         }
-        let deployment = Deployment::new(name, self.transport()?).await;
+        let deployment = Candidate::new(name, self.transport()?).await;
         let deployment = deployment.map_err(|error| Failure::Usage(error.to_string()))?;
         match Live::discover(deployment, options).await {
             Err(_) if is_url(name) && is_admin_api(name).await => Err(Failure::Usage(format!(
-                "{name} is the admin API of a Restate server: --against takes a deployment (http://localhost:9080); \
-                 journals are what comes from the admin API"
+                "{name} is the admin API of a Restate server, and --against takes a deployment \
+                 (http://localhost:9080). The admin API is where JOURNALS can come from"
             ))),
             Err(error) => Err(Failure::Live(Box::new(error))),
             Ok(live) => Ok(live),
@@ -102,9 +103,9 @@ impl LiveFlags {
     }
 }
 
-/// Runs what waits on the network; one thread is enough, since candidates are what is waited for.
+/// Runs network work to its end. One thread is enough: the time goes into waiting for candidates.
 pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Usage(format!("could not start: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::Usage(format!("could not start the async runtime: {error}")))?;
     Ok(runtime.block_on(work))
 }

@@ -1,4 +1,4 @@
-//! Where output goes: data to stdout or a file, everything else to stderr; colour only where it belongs.
+//! Output: data goes to stdout or a file, everything else to stderr; colours go only to terminals, unless asked for.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Color, Common, Failure};
+use super::failure::Failure;
+use super::flags::{Color, Common};
 use crate::render::brief;
 use crate::source::Problem;
 
@@ -25,13 +29,14 @@ impl Color {
     }
 }
 
-/// Data: to a file where one is named, else (or where it is `-`) to stdout.
+/// The destination of a command's data: the named file, or stdout where none is named or the name is `-`.
 pub struct Output {
     to: String,
     sink: Box<dyn Write + Send>,
 }
 
 impl Output {
+    /// Opens the file, or stdout.
     pub fn open(file: Option<&Path>, color: Color) -> Result<Self, Failure> {
         match file.filter(|file| *file != Path::new("-")) {
             Some(path) => {
@@ -54,7 +59,7 @@ impl Output {
         }
     }
 
-    /// At the end of a file that others write to as well.
+    /// Opens a file that others write to as well, and appends to it.
     pub fn append(file: &Path) -> Result<Self, Failure> {
         let to = file.display().to_string();
         let opened = File::options().append(true).create(true).open(file);
@@ -62,18 +67,19 @@ impl Output {
         Ok(Self { to, sink: Box::new(BufWriter::new(file)) })
     }
 
-    /// Runs a writing step and says where it failed.
+    /// Runs one step that writes, and adds the destination's name to its error.
     pub fn write(&mut self, step: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         step(&mut *self.sink).map_err(|source| Failure::Output { to: self.to.clone(), source })
     }
 
+    /// Flushes what is still buffered.
     pub fn finish(mut self) -> Result<(), Failure> {
         self.write(|sink| sink.flush())
     }
 }
 
-/// Says on stderr why there is no verdict. A reader that went away needs no telling.
-pub fn complain(failure: &Failure) {
+/// Prints the error that ended the run. Prints nothing where the reader of a pipe has gone away.
+pub fn print_failure(failure: &Failure) {
     if let Failure::Output { source, .. } = failure
         && source.kind() == io::ErrorKind::BrokenPipe
     {
@@ -83,35 +89,36 @@ pub fn complain(failure: &Failure) {
     let _ = writeln!(stderr, "{RED}error{RED:#}: {}", brief(&failure.to_string()));
 }
 
-/// More of them than this are only counted.
-const PROBLEMS: usize = 20;
+/// Further problems are only counted.
+const MOST_PROBLEMS: usize = 20;
 
-/// Says on stderr what could not be read.
+/// Prints a warning for each problem with the input.
 pub fn warn(problems: &[Problem]) {
-    for problem in problems.iter().take(PROBLEMS) {
+    for problem in problems.iter().take(MOST_PROBLEMS) {
         warn_of(&problem.to_string());
     }
-    if problems.len() > PROBLEMS {
-        warn_of(&format!("and {} more that could not be read", problems.len() - PROBLEMS));
+    if problems.len() > MOST_PROBLEMS {
+        warn_of(&format!("and {} more problems", problems.len() - MOST_PROBLEMS));
     }
 }
 
+/// Prints one warning on stderr.
 pub fn warn_of(what: &str) {
-    // Nobody is told when even stderr is gone.
+    // If stderr itself is gone, there is nowhere left to report that.
     let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", brief(what));
 }
 
-/// Says on stderr what was done.
+/// Prints on stderr what was done.
 pub fn say(what: &str) {
     let _ = writeln!(anstream::stderr(), "{}", brief(what));
 }
 
-/// A bar on stderr, where that is a terminal.
+/// A progress bar for journals, shown where stderr is a terminal.
 pub fn progress(total: u64) -> ProgressBar {
     bar(total, "{bar:30} {human_pos} of {human_len} journals, {eta} left {msg}")
 }
 
-/// For what is read from a cluster, which says later how much that is.
+/// A progress bar for journal entries of a cluster, which states the total later.
 pub fn entries_progress() -> ProgressBar {
     bar(0, "{bar:30} {human_pos} of {human_len} entries, {per_sec}, {eta} left {msg}")
 }
@@ -126,25 +133,21 @@ fn bar(total: u64, template: &str) -> ProgressBar {
     }
 }
 
-/// Logs for `-v`, on stderr.
+/// Sends logs to stderr; `-v` sets their level.
 pub fn log_to_stderr(common: &Common) {
-    // What libraries have to say is said again, as an error of ours, where it matters.
+    // Logs of libraries stay off below -vv: where they matter, our own errors say the same.
     let filter = match common.verbose {
-        0 => "rehearsal=warn",
-        1 => "rehearsal=info",
-        _ => "debug",
+        0 => Targets::new().with_target("rehearsal", LevelFilter::WARN),
+        1 => Targets::new().with_target("rehearsal", LevelFilter::INFO),
+        _ => Targets::new().with_default(LevelFilter::DEBUG),
     };
     let ansi = common.color == Color::Always || (common.color == Color::Auto && io::stderr().is_terminal());
-    // Another subscriber may be there already, when this is called as a library.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(ansi)
-        .without_time()
-        .try_init();
+    // A program that uses this crate as a library may have installed its own subscriber.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi).without_time();
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }
 
-/// `-o FILE`.
+/// The flag `-o FILE`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OutputFile {
     /// Write to this file instead of standard output

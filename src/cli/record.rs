@@ -1,4 +1,4 @@
-//! `rehearse record`
+//! `rehearse record`: the flags, and what is said about the copy.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,12 @@ use clap::Args;
 
 use super::access::{AccessFlags, is_url};
 use super::cluster::{ReadingFlags, show, tell};
+use super::failure::{Failure, Status};
+use super::flags::{Common, Select};
 use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
-use super::{Common, Failure, Select, Status};
-use crate::record::{Copied, CopyError, Recording, Subject, copy};
+use crate::record::{CopyError, CopySummary, Recording, RecordingSubject, copy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,13 +20,13 @@ Examples:
   rehearse record https://admin.example.com -o orders.arrow --service Order --where \"created_at > now() - interval '1 day'\"
   rehearse check journals.arrow --against http://localhost:9080
 
-Interrupted, it leaves FILE.part and FILE.part.json behind; the same command goes on from there. FILE appears only when it
-is whole. The user's token is read from RESTATE_AUTH_TOKEN or REHEARSE_TOKEN.";
+If it is interrupted, it leaves FILE.part and FILE.part.json behind, and the same command continues from there. FILE appears
+only when it is whole. The user's token is read from RESTATE_AUTH_TOKEN or REHEARSE_TOKEN.";
 
 /// Copy journals out of a running cluster
 ///
 /// Reads whole journals over the admin API, with what is known of each invocation, into an Arrow file that every other
-/// command reads. A journal that grows while it is read is read again; one that does not come to rest is in the file
+/// command reads. A journal that grows while it is read is read again; one that keeps growing is in the file
 /// with that as its reason, and is inconclusive.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,18 +48,18 @@ pub struct Record {
 impl Record {
     pub fn run(&self, _: &Common) -> Result<Status, Failure> {
         if !is_url(&self.admin) {
-            return Err(Failure::Usage(format!("{} is no URL: record reads a running cluster", self.admin)));
+            return Err(Failure::Usage(format!("{} is not a URL: record reads a running cluster", self.admin)));
         }
         let bar = entries_progress();
         let interrupt = Interrupt::watch();
         let copied = block_on(async {
-            let chosen = self.reading.chosen(&self.select);
+            let selected = self.reading.selected(&self.select);
             let admin = self.access.connect(&self.admin).await?;
-            let subject = Subject { url: admin.url(), condition: chosen.sql(), limit: chosen.selection.limit };
-            let (mut recording, begun) = Recording::open(&self.output, subject).map_err(CopyError::from)?;
-            let progress = &mut |rows, total| show(&bar, rows, total);
+            let subject = RecordingSubject::new(admin.url(), &selected);
+            let (mut recording, earlier) = Recording::open(&self.output, subject).map_err(CopyError::from)?;
+            let report = &mut |rows, total| show(&bar, rows, total);
             let done = tokio::select! {
-                done = copy(&admin, &chosen, self.reading.pace(), begun, &mut recording, progress) => done?,
+                done = copy(&admin, &selected, self.reading.pace(), earlier, &mut recording, report) => done?,
                 _ = interrupt.wait() => {
                     return Err(Failure::InterruptedBefore("all was read; the same command goes on from here"));
                 }
@@ -69,10 +70,10 @@ impl Record {
         bar.finish_and_clear();
         tell(&copied);
         self.sum_up(&copied);
-        Ok(if copied.journals == 0 || copied.incomplete > 0 { Status::Undecided } else { Status::Compatible })
+        Ok(if copied.is_complete() { Status::Compatible } else { Status::Undecided })
     }
 
-    fn sum_up(&self, copied: &Copied) {
+    fn sum_up(&self, copied: &CopySummary) {
         let mut said = format!("{} journals, {} entries: {}", copied.journals, copied.entries, self.output.display());
         for (number, what) in [
             (copied.resumed, "were there from before"),

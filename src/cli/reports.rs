@@ -1,46 +1,48 @@
-//! `--format` and `--report`: several formats in one run, each to its place.
+//! The reports of a check (`--format` and `--report`): several formats in one run, each to its own output.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::failure::Failure;
+use super::flags::Color;
 use super::output::Output;
-use super::{Color, Failure};
 use crate::render::{
     Accept, GitHub, GitLab, Html, Human, JUnit, Json, JsonLines, Markdown, Render, Sarif, SourceFiles,
 };
 use crate::report::{Invocation, Report};
 use crate::source::Ids;
 
+/// The format of a check's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people: groups of one cause, each with one invocation in full
+pub enum ReportFormat {
+    /// For people: invocations grouped by cause, with one of each group in full
     Human,
-    /// One document (schemas/report.v1.json)
+    /// One JSON document (schemas/report.v1.json)
     Json,
-    /// One line an invocation, as it is known
+    /// JSON lines: one per invocation, written as soon as its verdict is known
     Jsonl,
-    /// JUnit XML: one test case an invocation, one suite a handler
+    /// JUnit XML: one test case per invocation, one suite per handler
     Junit,
-    /// SARIF 2.1.0, for code scanning: one result a cause
+    /// SARIF 2.1.0, for code scanning: one result per cause
     Sarif,
-    /// Annotations of a GitHub Actions step, and its summary where $GITHUB_STEP_SUMMARY is set
+    /// Annotations for a GitHub Actions step, and the step's summary if $GITHUB_STEP_SUMMARY is set
     Github,
     /// A GitLab code quality report
     Gitlab,
-    /// For a comment on a pull request; bounded in length
+    /// For a comment on a pull request; limited in length
     Markdown,
-    /// One page that needs nothing else, to look at in a browser
+    /// One self-contained page for a browser
     Html,
-    /// What fails the run, as [[accept]] tables for rehearse.toml
+    /// The findings that fail the run, as [[accept]] tables for rehearse.toml
     Accept,
 }
 
-/// `FORMAT=FILE`.
+/// A report to write, given as `FORMAT=FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportTo {
-    format: Format,
+    format: ReportFormat,
     file: PathBuf,
 }
 
@@ -48,12 +50,12 @@ impl std::str::FromStr for ReportTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, as in junit=rehearse.xml")?;
+        let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE, for example junit=rehearse.xml")?;
         if file.is_empty() {
-            return Err("the file's name is missing behind =".to_owned());
+            return Err("the file name after = is missing".to_owned());
         }
-        let format = Format::from_str(format, false).map_err(|_| {
-            let known: Vec<String> = Format::value_variants()
+        let format = ReportFormat::from_str(format, false).map_err(|_| {
+            let known: Vec<String> = ReportFormat::value_variants()
                 .iter()
                 .filter_map(|format| format.to_possible_value().map(|value| value.get_name().to_owned()))
                 .collect();
@@ -63,45 +65,44 @@ impl std::str::FromStr for ReportTo {
     }
 }
 
-/// What renderers are told beside the report.
-pub struct Setup {
+/// The settings of renderers.
+pub struct RenderSettings {
     pub verbose: bool,
     pub sources: SourceFiles,
     pub accept: Accept,
 }
 
-impl Setup {
-    fn renderer(&self, format: Format) -> Box<dyn Render> {
+impl RenderSettings {
+    fn renderer(&self, format: ReportFormat) -> Box<dyn Render> {
         let sources = || self.sources.clone();
         match format {
-            Format::Human => Box::new(Human { verbose: self.verbose }),
-            Format::Json => Box::new(Json::default()),
-            Format::Jsonl => Box::new(JsonLines),
-            Format::Junit => Box::new(JUnit::default()),
-            Format::Sarif => Box::new(Sarif { sources: sources() }),
-            Format::Github => Box::new(GitHub { sources: sources() }),
-            Format::Gitlab => Box::new(GitLab { sources: sources() }),
-            Format::Markdown => Box::new(Markdown),
-            Format::Html => Box::new(Html::default()),
-            Format::Accept => Box::new(self.accept.clone()),
+            ReportFormat::Human => Box::new(Human { verbose: self.verbose }),
+            ReportFormat::Json => Box::new(Json::default()),
+            ReportFormat::Jsonl => Box::new(JsonLines),
+            ReportFormat::Junit => Box::new(JUnit::default()),
+            ReportFormat::Sarif => Box::new(Sarif { sources: sources() }),
+            ReportFormat::Github => Box::new(GitHub { sources: sources() }),
+            ReportFormat::Gitlab => Box::new(GitLab { sources: sources() }),
+            ReportFormat::Markdown => Box::new(Markdown),
+            ReportFormat::Html => Box::new(Html::default()),
+            ReportFormat::Accept => Box::new(self.accept.clone()),
         }
     }
 }
 
-/// Every report of a run.
+/// The reports of one run, each with its renderer and its output.
 pub struct Reports {
     sinks: Vec<(Box<dyn Render>, Output)>,
-    timelines: bool,
 }
 
 impl Reports {
-    /// `step_summary` is the file to which GitHub wants a step's summary to be appended.
+    /// Opens every output. `step_summary` is the file to which GitHub Actions expects a step's summary to be appended.
     pub fn open(
-        format: Format,
+        format: ReportFormat,
         output: Option<PathBuf>,
         reports: &[ReportTo],
         step_summary: Option<PathBuf>,
-        setup: &Setup,
+        settings: &RenderSettings,
         color: Color,
     ) -> Result<Self, Failure> {
         let stdout = PathBuf::from("-");
@@ -109,24 +110,24 @@ impl Reports {
         for file in reports.iter().map(|report| &report.file) {
             if !files.insert(file) {
                 let file = if *file == stdout { "standard output".into() } else { file.display().to_string() };
-                return Err(Failure::Usage(format!("two reports can not both go to {file}")));
+                return Err(Failure::Usage(format!("two reports cannot both go to {file}")));
             }
         }
-        let mut sinks = vec![(setup.renderer(format), Output::open(output.as_deref(), color)?)];
+        let mut sinks = vec![(settings.renderer(format), Output::open(output.as_deref(), color)?)];
         for ReportTo { format, file } in reports {
-            sinks.push((setup.renderer(*format), Output::open(Some(file), color)?));
+            sinks.push((settings.renderer(*format), Output::open(Some(file), color)?));
         }
-        let on_github = format == Format::Github || reports.iter().any(|report| report.format == Format::Github);
+        let on_github =
+            format == ReportFormat::Github || reports.iter().any(|report| report.format == ReportFormat::Github);
         if let (true, Some(summary)) = (on_github, step_summary) {
             sinks.push((Box::new(Markdown), Output::append(&summary)?));
         }
-        let timelines = format == Format::Html || reports.iter().any(|report| report.format == Format::Html);
-        Ok(Self { sinks, timelines })
+        Ok(Self { sinks })
     }
 
-    /// Whether a format wants both sides from top to bottom.
-    pub fn show_timelines(&self) -> bool {
-        self.timelines
+    /// Whether one of these formats shows timelines.
+    pub fn need_timelines(format: ReportFormat, reports: &[ReportTo]) -> bool {
+        format == ReportFormat::Html || reports.iter().any(|report| report.format == ReportFormat::Html)
     }
 
     pub fn invocation(&mut self, invocation: &Invocation, ids: &Ids) -> Result<(), Failure> {

@@ -1,32 +1,34 @@
-//! `rehearse show`
+//! `rehearse show`: prints recorded journals, for people or in the readable form.
 
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Redact, Select};
+use super::inputs::journals;
 use super::output::{Output, OutputFile, warn, warn_of};
-use super::{Common, Failure, Redact, Select, Status, journals};
 use crate::check::load_each;
 use crate::render::{show_human, show_readable};
 use crate::source::open;
 
 /// Show journals as people read them
 ///
-/// One line a command: what it did, on what, and what came of it. With --format json in the readable form, one journal
-/// a line, which every command reads back.
+/// Prints one line per command: its kind, its subject and its result. With --format json, prints the readable form, one
+/// journal per line; every command of rehearse can read it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rehearse show journals.arrow --invocation inv_1l3Hc716hrBy2a7ymYunS7YfxrkDUBIRDT
   rehearse show journals.jsonl --handler process --limit 1 --format json > trace.json")]
-pub struct Show {
+pub struct ShowCommand {
     /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    /// The format of the output
+    #[arg(long, value_enum, default_value_t = ShowFormat::Human)]
+    format: ShowFormat,
     #[command(flatten)]
     output: OutputFile,
     #[command(flatten)]
@@ -37,15 +39,16 @@ pub struct Show {
     cluster: ClusterFlags,
 }
 
+/// The format of shown journals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One line a command
+enum ShowFormat {
+    /// One line per command
     Human,
-    /// The readable form, one journal a line
+    /// The readable form, one journal per line
     Json,
 }
 
-impl Show {
+impl ShowCommand {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
         let (recorded, _, ids) = open(&journals(&self.journals, &self.cluster, &self.select)?, &[])?;
         warn(&recorded.problems);
@@ -57,8 +60,8 @@ impl Show {
         load_each(&recorded, &ids, &self.select.selection(), |id, info, entries| {
             shown += 1;
             written = output.write(|out| match (entries, self.format) {
-                (Ok(entries), Format::Human) => show_human(id, info, entries, redaction, out),
-                (Ok(entries), Format::Json) => show_readable(id, info, entries, redaction, out),
+                (Ok(entries), ShowFormat::Human) => show_human(id, info, entries, redaction, out),
+                (Ok(entries), ShowFormat::Json) => show_readable(id, info, entries, redaction, out),
                 (Err(reason), _) => {
                     broken += 1;
                     warn_of(&format!("{id}: {reason}"));

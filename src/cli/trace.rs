@@ -1,30 +1,32 @@
-//! `rehearse trace`
+//! `rehearse trace`: writes a live candidate's step traces to a file.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
 use super::cluster::ClusterFlags;
+use super::failure::{Failure, Status};
+use super::flags::{Common, Select};
+use super::inputs::journals;
 use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
-use super::{Common, Failure, Select, Status, journals};
 use crate::check::live::{Ended, in_order};
 use crate::journal::Journal;
 use crate::render::write_trace;
 use crate::report::PANICKED;
 use crate::rules::Redaction;
 use crate::source::{Journals, open};
-use crate::transport::Deployment;
+use crate::transport::Candidate;
 
 /// Write the candidate's step trace, to check offline later
 ///
-/// Re-executes each journal's handler on a live deployment with all of its recorded results, and writes what it did in
-/// the readable form, one trace a line: `rehearse check JOURNALS --against FILE` checks against it. The candidate's own
-/// SDK is asked as well: where it judges otherwise than the trace would, there is no trace.
+/// Re-executes each journal's handler on a live deployment with all of its recorded results, and writes its steps in the
+/// readable form, one trace per line. `rehearse check JOURNALS --against FILE` then checks against this file. The
+/// candidate's own SDK gives its verdict as well; where the trace contradicts it, no trace is written.
 #[derive(Debug, Args)]
 #[command(after_help = WARNING)]
-pub struct Trace {
+pub struct TraceCommand {
     /// Recorded journals: files, directories, - for standard input, or a cluster's admin URL
     #[arg(required = true, value_name = "JOURNALS")]
     journals: Vec<OsString>,
@@ -41,11 +43,11 @@ pub struct Trace {
     cluster: ClusterFlags,
 }
 
-impl Trace {
+impl TraceCommand {
     pub fn run(&self, common: &Common) -> Result<Status, Failure> {
-        if !Deployment::is_named_by(&self.against) {
+        if !Candidate::is_named_by(&self.against) {
             return Err(Failure::Usage(format!(
-                "{} is neither URL nor ARN: only a live candidate can be traced",
+                "{} is neither a URL nor an ARN: only a live candidate can be traced",
                 self.against
             )));
         }

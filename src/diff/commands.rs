@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Index;
 
-use super::lockstep::{Side, Undecodable, decode_command};
+use super::lockstep::decode_command;
+use super::stop::{Side, Undecodable};
 use crate::journal::command::Command;
 use crate::journal::{CommandKind, Entries, Trace};
 use crate::protocol::decode_or_bare;

@@ -1,7 +1,8 @@
 //! A known divergence, put into what a candidate did: what a check must catch.
 
 use super::align::Replayed;
-use super::lockstep::{Side, Undecodable, decode_command};
+use super::lockstep::decode_command;
+use super::stop::{Side, Undecodable};
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryBuffer, Step, Trace};
 use crate::protocol::encode;

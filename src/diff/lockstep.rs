@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::stop::{AddedAwait, Side, Stop, Undecodable};
 use crate::journal::command::{Command, Compared};
 use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Position, Step, Trace};
-use crate::protocol::{self, Comparison, DecodeError, NotificationId};
+use crate::protocol::{self, Comparison, NotificationId};
 
 /// Where replay stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,60 +16,6 @@ pub struct Lockstep {
     pub stop: Stop,
     /// Whether a wake-up or send time differs, which replay does not mind, in what was replayed or where replay stopped.
     pub timing_differs: bool,
-}
-
-/// Indexes count recorded commands, Input being 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Everything recorded was replayed.
-    Frontier,
-    /// The command at this index is not the recorded one.
-    Divergence(usize),
-    /// The candidate waits for something that the journal has no result of, while recorded commands remain.
-    Await(AddedAwait),
-    /// The candidate returned without any command where one is recorded, not even an Output: the SDKs' machine
-    /// gives 571 for that, not 570.
-    Returned(usize),
-    /// The candidate failed before it issued the command at this index.
-    Failed(usize),
-    /// The trace says no more: whether the command at this index would have come is not known.
-    TraceEnds(usize),
-}
-
-/// An await that replay can not get past.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddedAwait {
-    /// The recorded command that is never reached.
-    pub before: usize,
-    /// The awaited run (the last, of several), whose index is the one that SDKs report; they report none for other
-    /// awaits.
-    pub run: Option<usize>,
-    pub awaited: Await,
-}
-
-/// Whose entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Recorded,
-    Replayed,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Recorded => "recorded",
-            Self::Replayed => "replayed",
-        })
-    }
-}
-
-/// An entry that had to be decoded and could not be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{side} entry {entry_index}: {source}")]
-pub struct Undecodable {
-    pub side: Side,
-    pub entry_index: usize,
-    pub source: DecodeError,
 }
 
 /// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.

@@ -7,8 +7,10 @@ mod commands;
 mod inject;
 mod lockstep;
 pub mod payload;
+mod stop;
 
 pub use align::{Alignment, Divergence, Replayed, Row, Rows, Shape, align};
 pub use commands::Commands;
 pub use inject::{inject, inject_into};
-pub use lockstep::{AddedAwait, Lockstep, Side, Stop, Undecodable, replay_entries, replay_trace};
+pub use lockstep::{Lockstep, replay_entries, replay_trace};
+pub use stop::{AddedAwait, Side, Stop, Undecodable, Verdict};

@@ -1,7 +1,7 @@
 //! The one table of each command's fields: its protobuf tag and type, and whether replay compares it.
 //!
 //! Decoding, encoding, equality, differences and display are all read off [`fields`], so they can not drift apart.
-//! What is compared was read in the SDKs' own replay machine and checked against it (`tests/oracle.rs`).
+//! What is compared was read in the SDKs' own replay machine and checked against it (`tests/it/oracle`).
 
 use std::borrow::Cow;
 

@@ -1,70 +1,68 @@
-//! What is stuck on a cluster, and why; read in a few queries.
+//! A cluster audit: what is stuck on a cluster and why, read from the server in a few queries.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::cause::{Cause, group};
-use super::deployments::{COUNTS, CountRow, Surveyed, survey};
+use super::cause::{StuckCause, group};
+use super::deployments::{COUNTS, DeploymentSurvey, InvocationCount, survey};
 use super::stuck::{EventRow, Stuck, StuckRow};
-use crate::admin::Chosen;
-use crate::admin::{Admin, AdminError, Deployment};
-use crate::admin::{any_of, quoted};
+use crate::admin::{Admin, AdminError, ClusterSelection, RegisteredDeployment, any_of, quoted};
+use crate::journal::InfoColumn;
 
-/// Everything an audit found out about the cluster itself.
+/// What an audit reads from the cluster, before any candidate is asked.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub struct ClusterAudit {
     pub admin_url: String,
     pub server_version: String,
     /// By the server's clock.
     pub taken_at: String,
     /// In the order of ids.
     pub stuck: Vec<Stuck>,
-    pub causes: Vec<Cause>,
-    pub deployments: Vec<Surveyed>,
+    pub causes: Vec<StuckCause>,
+    pub deployments: Vec<DeploymentSurvey>,
     /// As the server lists them.
-    pub registered: Vec<Deployment>,
+    pub registered: Vec<RegisteredDeployment>,
 }
 
-/// Stuck invocations asked for at once: a few kilobytes each.
+/// How many stuck invocations to ask for at once: a row has a few kilobytes.
 const PAGE: usize = 500;
-/// Latest events asked for at once: with a stack trace each. Ids in a list are looked up, not scanned for.
+/// How many latest events to ask for at once: each has a stack trace. The server looks ids in a list up, without a scan.
 const EVENTS: usize = 100;
 
-const COLUMNS: &str = "id, target, target_service_name, target_service_key, target_handler_name, target_service_ty, \
-    status, pinned_deployment_id, pinned_service_protocol_version, journal_size, journal_commands_size, created_at, \
-    modified_at, invoked_by, invoked_by_target, retry_count, last_attempt_server, \
-    substr(last_failure, 1, 8000) as last_failure, last_failure_error_code, last_failure_related_command_index, \
-    last_failure_related_command_name, last_failure_related_command_type, \
+/// The columns of `sys_invocation` in a [`StuckRow`] beside those of [`InfoColumn`].
+const COLUMNS: &str = "id, journal_size, journal_commands_size, modified_at, invoked_by, invoked_by_target, retry_count, \
+    last_attempt_server, substr(last_failure, 1, 8000) as last_failure, last_failure_error_code, \
+    last_failure_related_command_index, last_failure_related_command_name, last_failure_related_command_type, \
     substr(completion_failure, 1, 8000) as completion_failure, journal_retention";
 
-/// What can be stuck. One in the middle of an attempt has failed before, so it has an event.
+/// The condition on what can be stuck. An invocation in the middle of an attempt has failed before, so it has an event.
 const MAY_BE_STUCK: &str = "(status in ('backing-off', 'paused') \
     or (status = 'completed' and completion_failure like '[570%') \
     or (status in ('running', 'ready') \
         and id in (select id from sys_journal_events where event_type = 'TransientError')))";
 
-impl Audit {
-    pub async fn take(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
+impl ClusterAudit {
+    pub async fn take(admin: &Admin, selected: &ClusterSelection) -> Result<Self, AdminError> {
         let server_version = admin.version().await?.version;
         let taken_at = now(admin).await?;
-        let mut stuck = stuck(admin, chosen).await?;
+        let mut stuck = stuck(admin, selected).await?;
         let registered = admin.deployments().await?;
-        // What memory forgot: the deployment's own SDK.
+        // Where the server forgot the SDK of the last attempt, the deployment's own SDK stands for it.
         for one in &mut stuck {
             let pinned =
                 registered.iter().find(|deployment| Some(deployment.id.as_str()) == one.info.deployment.as_deref());
             one.sdk = one.sdk.take().or_else(|| pinned.and_then(|deployment| deployment.sdk_version.clone()));
         }
-        let counts: Vec<CountRow> = admin.query_json(COUNTS).await?;
+        let counts: Vec<InvocationCount> = admin.query_json(COUNTS).await?;
         let deployments = survey(&registered, &admin.services().await?, &counts);
         let causes = group(&stuck);
         Ok(Self { admin_url: admin.url(), server_version, taken_at, stuck, causes, deployments, registered })
     }
 
-    /// The cause of a stuck invocation, by its place.
-    pub fn causes_by_place(&self) -> Vec<&Cause> {
-        let mut by_place: Vec<Option<&Cause>> = vec![None; self.stuck.len()];
+    /// The cause of each stuck invocation, by its place.
+    pub fn causes_by_place(&self) -> Vec<&StuckCause> {
+        let mut by_place: Vec<Option<&StuckCause>> = vec![None; self.stuck.len()];
         for cause in &self.causes {
             for at in &cause.members {
                 by_place[*at] = Some(cause);
@@ -73,7 +71,7 @@ impl Audit {
         by_place.into_iter().map(|cause| cause.expect("every stuck invocation is in a group")).collect()
     }
 
-    /// Hides what payloads may show through: messages of failures.
+    /// Hides failure messages, since they may contain payloads.
     pub fn redact(&mut self) {
         for stuck in &mut self.stuck {
             stuck.cause.message = None;
@@ -85,27 +83,28 @@ impl Audit {
     }
 }
 
-/// The server's clock.
+/// The time on the server's clock.
 async fn now(admin: &Admin) -> Result<String, AdminError> {
     #[derive(Deserialize)]
-    struct Now {
+    struct ServerTime {
         now: String,
     }
-    let rows: Vec<Now> = admin.query_json("select now() as now").await?;
+    let rows: Vec<ServerTime> = admin.query_json("select now() as now").await?;
     let now = rows.into_iter().next().map(|row| row.now).unwrap_or_default();
-    // To the millisecond, as all other times.
+    // Cut to milliseconds, like all other times.
     Ok(now.get(..23).map_or_else(|| now.clone(), |millis| format!("{millis}Z")))
 }
 
-/// Every stuck invocation that is chosen, page by page in the order of ids.
-async fn stuck(admin: &Admin, chosen: &Chosen) -> Result<Vec<Stuck>, AdminError> {
-    let limit = usize::try_from(chosen.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-    let condition = chosen.sql().unwrap_or_else(|| "true".to_owned());
+/// Reads every selected invocation that is stuck, page by page in the order of ids.
+async fn stuck(admin: &Admin, selected: &ClusterSelection) -> Result<Vec<Stuck>, AdminError> {
+    let limit = usize::try_from(selected.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let condition = selected.sql().unwrap_or_else(|| "true".to_owned());
     let mut found: Vec<Stuck> = Vec::new();
     let mut after = String::new();
     loop {
+        let info = InfoColumn::NAMES.join(", ");
         let sql = format!(
-            "select {COLUMNS} from sys_invocation where {MAY_BE_STUCK} and {condition} and id > {} \
+            "select {COLUMNS}, {info} from sys_invocation where {MAY_BE_STUCK} and {condition} and id > {} \
              order by id limit {PAGE}",
             quoted(&after)
         );
@@ -124,10 +123,10 @@ async fn stuck(admin: &Admin, chosen: &Chosen) -> Result<Vec<Stuck>, AdminError>
     }
 }
 
-/// The latest event of each, by id.
+/// Reads the latest event of each invocation, by id.
 async fn latest_events(admin: &Admin, rows: &[StuckRow]) -> Result<BTreeMap<String, EventRow>, AdminError> {
     #[derive(Deserialize)]
-    struct Of {
+    struct LatestEvent {
         id: String,
         #[serde(flatten)]
         event: EventRow,
@@ -140,32 +139,32 @@ async fn latest_events(admin: &Admin, rows: &[StuckRow]) -> Result<BTreeMap<Stri
              (select *, row_number() over (partition by id order by appended_at desc) as latest \
               from sys_journal_events where {ids}) where latest = 1"
         );
-        let found: Vec<Of> = admin.query_json(&sql).await?;
+        let found: Vec<LatestEvent> = admin.query_json(&sql).await?;
         events.extend(found.into_iter().map(|row| (row.id, row.event)));
     }
     Ok(events)
 }
 
-/// What is in flight on these deployments, in the order of ids, without what `left_out` says.
+/// Reads the ids of what is in flight on these deployments, in order, without those that `left_out` names.
 pub async fn in_flight(
     admin: &Admin,
     deployments: &[String],
-    chosen: &Chosen,
+    selected: &ClusterSelection,
     left_out: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, AdminError> {
     #[derive(Deserialize)]
-    struct Id {
+    struct InFlightId {
         id: String,
     }
     const PAGE: usize = 50_000;
     let (pinned, condition) =
-        (any_of("pinned_deployment_id", deployments), chosen.sql().unwrap_or_else(|| "true".to_owned()));
-    let limit = usize::try_from(chosen.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        (any_of("pinned_deployment_id", deployments), selected.sql().unwrap_or_else(|| "true".to_owned()));
+    let limit = usize::try_from(selected.selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
         let beyond = quoted(&after);
-        let rows: Vec<Id> = admin
+        let rows: Vec<InFlightId> = admin
             .query_json(&format!(
                 "select id from sys_invocation where status != 'completed' and {pinned} and {condition} \
                  and id > {beyond} order by id limit {PAGE}"

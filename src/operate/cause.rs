@@ -1,4 +1,6 @@
-//! Stuck invocations grouped by cause: a thousand of them with three causes read as three groups.
+//! A stuck cause: the one reason that a group of invocations is stuck for.
+//!
+//! A thousand stuck invocations with three causes read as three groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -6,98 +8,99 @@ use std::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use super::message_template::{fold, shapes};
+use super::message_template::{template_words, templates};
 use super::stuck::{FailingStep, Stuck};
 
-/// Invocations that are stuck for one and the same reason.
+/// A group of invocations that are stuck for the same reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cause {
-    /// The same for the same cause, to refer to it by.
+pub struct StuckCause {
+    /// A hash of the cause: the same cause has the same id in every audit.
     pub id: String,
     pub service: String,
     pub handler: String,
-    /// `RT0016`, `RT0007`, …; nothing where it was paused without a failure.
+    /// `RT0016`, `RT0007`, …; `None` for an invocation that was paused without a failure.
     pub code: Option<String>,
     pub step: Option<FailingStep>,
-    /// The message with its volatile parts folded.
+    /// The template of the messages.
     pub shape: Option<String>,
-    /// One message as it came.
+    /// The message of the oldest one, as it came.
     pub message: Option<String>,
     pub count: u64,
     pub statuses: BTreeMap<String, u64>,
     pub deployments: BTreeMap<String, u64>,
     pub sdks: BTreeSet<String>,
-    pub oldest: Option<Oldest>,
-    /// Its invocations, as places in the list that was grouped.
+    pub oldest: Option<OldestStuck>,
+    /// Its invocations, as places in the grouped list.
     #[serde(skip)]
     pub members: Vec<usize>,
 }
 
-/// The one that is stuck for the longest time.
+/// The invocation that has been stuck the longest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Oldest {
+pub struct OldestStuck {
     pub invocation: String,
     pub target: Option<String>,
     pub since: Option<String>,
 }
 
-/// What makes a cause, the message left out.
+/// What identifies a cause, apart from the message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key {
+struct CauseKey {
     service: String,
     handler: String,
     code: Option<String>,
     step: Option<FailingStep>,
 }
 
-impl Key {
+impl CauseKey {
     fn of(stuck: &Stuck) -> Self {
         let (service, handler) = stuck.info.service_and_handler().unwrap_or_default();
         let cause = &stuck.cause;
         let step = cause.step.clone().map(|step| FailingStep {
-            // A step in a loop has another index each time; a mismatch is one at its very place.
+            // A step in a loop has another index each time. For a mismatch, the index is what matters.
             command_index: step.command_index.filter(|_| cause.is_mismatch()),
-            name: step.name.map(|name| fold(&name).join(" ")),
+            name: step.name.map(|name| template_words(&name).join(" ")),
             command_type: step.command_type,
         });
         Self { service, handler, code: cause.code.clone(), step }
     }
 
-    /// A mismatch at a known place is one whatever the message: its words differ by SDK, and hold payloads.
-    fn says_it_all(&self) -> bool {
+    /// Whether the message does not matter: the messages of a mismatch differ by SDK and contain payloads, so its place
+    /// is enough.
+    fn ignores_message(&self) -> bool {
         self.code.as_deref() == Some("RT0016") && self.step.as_ref().is_some_and(|step| step.command_index.is_some())
     }
 }
 
-/// The largest group first.
-pub fn group(all: &[Stuck]) -> Vec<Cause> {
-    let mut by_key: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+/// Groups stuck invocations by cause; the largest group comes first.
+pub fn group(all: &[Stuck]) -> Vec<StuckCause> {
+    let mut by_key: BTreeMap<CauseKey, Vec<usize>> = BTreeMap::new();
     for (at, stuck) in all.iter().enumerate() {
-        by_key.entry(Key::of(stuck)).or_default().push(at);
+        by_key.entry(CauseKey::of(stuck)).or_default().push(at);
     }
     let mut causes = Vec::new();
     for (key, members) in by_key {
-        if key.says_it_all() {
+        if key.ignores_message() {
             causes.push(cause(&key, None, members, all));
             continue;
         }
-        let folded: Vec<_> =
-            members.iter().map(|at| fold(all[*at].cause.message.as_deref().unwrap_or_default())).collect();
-        let mut by_shape: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (shape, at) in shapes(&folded).into_iter().zip(members) {
-            by_shape.entry(shape).or_default().push(at);
+        let words: Vec<_> =
+            members.iter().map(|at| template_words(all[*at].cause.message.as_deref().unwrap_or_default())).collect();
+        let mut by_template: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (template, at) in templates(&words).into_iter().zip(members) {
+            by_template.entry(template).or_default().push(at);
         }
-        causes.extend(by_shape.into_iter().map(|(shape, members)| cause(&key, Some(shape), members, all)));
+        causes.extend(by_template.into_iter().map(|(template, members)| cause(&key, Some(template), members, all)));
     }
     causes.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.id.cmp(&other.id)));
     causes
 }
 
-fn cause(key: &Key, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -> Cause {
+fn cause(key: &CauseKey, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -> StuckCause {
     let shape = shape.filter(|shape| !shape.is_empty());
     let mut hasher = SipHasher13::new();
     (key, &shape).hash(&mut hasher);
-    let tally = |name: &dyn Fn(&Stuck) -> Option<String>| {
+    let count = |name: &dyn Fn(&Stuck) -> Option<String>| {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for name in members.iter().filter_map(|at| name(&all[*at])) {
             *counts.entry(name).or_default() += 1;
@@ -106,7 +109,7 @@ fn cause(key: &Key, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -
     };
     let oldest =
         members.iter().map(|at| &all[*at]).min_by(|one, other| (&one.since, &one.id).cmp(&(&other.since, &other.id)));
-    Cause {
+    StuckCause {
         id: format!("{:012x}", hasher.finish() >> 16),
         service: key.service.clone(),
         handler: key.handler.clone(),
@@ -115,10 +118,10 @@ fn cause(key: &Key, shape: Option<String>, members: Vec<usize>, all: &[Stuck]) -
         shape,
         message: oldest.and_then(|stuck| stuck.cause.message.clone()),
         count: members.len() as u64,
-        statuses: tally(&|stuck| Some(stuck.status.name().to_owned())),
-        deployments: tally(&|stuck| stuck.deployment().map(str::to_owned)),
-        sdks: tally(&|stuck| stuck.sdk.clone()).into_keys().collect(),
-        oldest: oldest.map(|stuck| Oldest {
+        statuses: count(&|stuck| Some(stuck.status.name().to_owned())),
+        deployments: count(&|stuck| stuck.deployment().map(str::to_owned)),
+        sdks: count(&|stuck| stuck.sdk.clone()).into_keys().collect(),
+        oldest: oldest.map(|stuck| OldestStuck {
             invocation: stuck.id.clone(),
             target: stuck.info.target(),
             since: stuck.since.clone(),
@@ -179,7 +182,7 @@ mod tests {
         assert_eq!(causes[0].deployments.len(), 2);
         let mut reversed = all.clone();
         reversed.reverse();
-        let ids = |causes: &[Cause]| causes.iter().map(|cause| cause.id.clone()).collect::<Vec<_>>();
+        let ids = |causes: &[StuckCause]| causes.iter().map(|cause| cause.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&group(&reversed)), ids(&causes), "a cause's id does not depend on the order");
         let oldest = causes[2].oldest.as_ref().unwrap();
         assert_eq!(oldest.since.as_deref(), Some("2026-11-24T00:00:00.000Z"));

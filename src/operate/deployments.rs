@@ -1,15 +1,15 @@
-//! What is known of each deployment: who is in flight on it, who still calls it, and whether it may go.
+//! A deployment survey: what is in flight on a deployment, who still calls it, and whether it can be removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::admin::{Deployment, Service};
+use crate::admin::{RegisteredDeployment, RegisteredService};
 
 /// A row of [`COUNTS`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct CountRow {
+pub struct InvocationCount {
     pub pinned_deployment_id: Option<String>,
     pub status: String,
     pub target_service_name: String,
@@ -18,37 +18,37 @@ pub struct CountRow {
     pub n: u64,
 }
 
-/// Every invocation the server knows, counted by what matters here.
+/// The query that counts all invocations of the server.
 pub const COUNTS: &str = "select pinned_deployment_id, status, target_service_name, invoked_by, invoked_by_service_name, \
                           count(1) as n from sys_invocation \
                           group by pinned_deployment_id, status, target_service_name, invoked_by, invoked_by_service_name";
 
 /// One deployment and what it holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Surveyed {
+pub struct DeploymentSurvey {
     pub id: String,
-    /// Whether it still is: one that was removed by force may have left invocations behind.
+    /// `false` for a deployment that was removed by force while invocations were pinned to it.
     pub registered: bool,
     pub endpoint: Option<String>,
     pub sdk: Option<String>,
     pub created_at: Option<String>,
     pub protocol_versions: Option<(u32, u32)>,
-    /// Services for which it takes the new invocations.
+    /// The services whose new invocations go to it.
     pub latest_for: BTreeSet<String>,
     /// Invocations pinned to it that are not completed, by status.
     pub in_flight: BTreeMap<String, u64>,
-    /// Completed ones that are retained, and could be restarted on it.
+    /// Completed invocations that are retained, and could be restarted on it.
     pub retained: u64,
-    /// Who calls the services that it takes new invocations for.
+    /// Who calls the services whose new invocations go to it.
     pub callers: BTreeMap<String, u64>,
     pub shares_endpoint_with: BTreeSet<String>,
-    /// Nothing is in flight on it.
+    /// Whether nothing is in flight on it.
     pub drained: bool,
-    /// Why it can not be removed yet; nothing if it can.
+    /// Why it cannot be removed yet; empty if it can.
     pub keep_because: Vec<String>,
 }
 
-impl Surveyed {
+impl DeploymentSurvey {
     pub fn in_flight(&self) -> u64 {
         self.in_flight.values().sum()
     }
@@ -58,19 +58,23 @@ impl Surveyed {
     }
 }
 
-/// All deployments, registered or still pinned by something, in the order of their registration.
-pub fn survey(registered: &[Deployment], services: &[Service], counts: &[CountRow]) -> Vec<Surveyed> {
+/// Surveys all deployments that are registered or that something in flight is pinned to, in the order of registration.
+pub fn survey(
+    registered: &[RegisteredDeployment],
+    services: &[RegisteredService],
+    counts: &[InvocationCount],
+) -> Vec<DeploymentSurvey> {
     let mut pinned: BTreeSet<&str> = counts.iter().filter_map(|row| row.pinned_deployment_id.as_deref()).collect();
-    let mut order: Vec<&Deployment> = registered.iter().collect();
+    let mut order: Vec<&RegisteredDeployment> = registered.iter().collect();
     order.sort_by(|one, other| (&one.created_at, &one.id).cmp(&(&other.created_at, &other.id)));
-    let mut deployments: Vec<Surveyed> = Vec::new();
+    let mut deployments: Vec<DeploymentSurvey> = Vec::new();
     for known in order {
         pinned.remove(known.id.as_str());
         let shares =
-            registered.iter().filter(|other| other.id != known.id && same_endpoint(endpoint(other), endpoint(known)));
-        deployments.push(Surveyed {
+            registered.iter().filter(|other| other.id != known.id && same_endpoint(other.endpoint(), known.endpoint()));
+        deployments.push(DeploymentSurvey {
             registered: true,
-            endpoint: Some(endpoint(known).to_owned()),
+            endpoint: Some(known.endpoint().to_owned()),
             sdk: known.sdk_version.clone(),
             created_at: known.created_at.clone(),
             protocol_versions: known.min_protocol_version.zip(known.max_protocol_version),
@@ -78,7 +82,7 @@ pub fn survey(registered: &[Deployment], services: &[Service], counts: &[CountRo
             ..counted(&known.id, services, counts)
         });
     }
-    // What only retained invocations remember is no news.
+    // Deployments that only retained invocations are pinned to are left out.
     let gone = pinned.into_iter().map(|id| counted(id, services, counts));
     deployments.extend(gone.filter(|gone| !gone.drained));
     for deployment in &mut deployments {
@@ -87,12 +91,7 @@ pub fn survey(registered: &[Deployment], services: &[Service], counts: &[CountRo
     deployments
 }
 
-/// Its URL, or a Lambda function's ARN.
-pub fn endpoint(deployment: &Deployment) -> &str {
-    deployment.uri.as_deref().or(deployment.arn.as_deref()).unwrap_or_default()
-}
-
-fn counted(id: &str, services: &[Service], counts: &[CountRow]) -> Surveyed {
+fn counted(id: &str, services: &[RegisteredService], counts: &[InvocationCount]) -> DeploymentSurvey {
     let latest_for: BTreeSet<String> =
         services.iter().filter(|service| service.deployment_id == id).map(|service| service.name.clone()).collect();
     let mut in_flight: BTreeMap<String, u64> = BTreeMap::new();
@@ -107,7 +106,7 @@ fn counted(id: &str, services: &[Service], counts: &[CountRow]) -> Surveyed {
             *callers.entry(caller(row)).or_default() += row.n;
         }
     }
-    Surveyed {
+    DeploymentSurvey {
         id: id.to_owned(),
         registered: false,
         endpoint: None,
@@ -124,7 +123,7 @@ fn counted(id: &str, services: &[Service], counts: &[CountRow]) -> Surveyed {
     }
 }
 
-fn caller(row: &CountRow) -> String {
+fn caller(row: &InvocationCount) -> String {
     match (row.invoked_by.as_deref(), &row.invoked_by_service_name) {
         (Some("service"), Some(name)) => format!("service {name}"),
         (Some(by), _) => by.replace('_', " "),
@@ -132,7 +131,7 @@ fn caller(row: &CountRow) -> String {
     }
 }
 
-fn reasons_to_keep(deployment: &Surveyed) -> Vec<String> {
+fn reasons_to_keep(deployment: &DeploymentSurvey) -> Vec<String> {
     let mut reasons = Vec::new();
     if !deployment.registered {
         reasons.push("it is not registered any more, yet invocations are pinned to it: they can go nowhere but to another deployment".to_owned());
@@ -149,12 +148,12 @@ fn reasons_to_keep(deployment: &Surveyed) -> Vec<String> {
     reasons
 }
 
-/// `http://host:80/x` and `http://HOST/x/` are one address.
+/// Whether two endpoints are the same address, as `http://host:80/x` and `http://HOST/x/` are.
 pub fn same_endpoint(one: &str, other: &str) -> bool {
-    normal(one) == normal(other)
+    normalized(one) == normalized(other)
 }
 
-fn normal(endpoint: &str) -> String {
+fn normalized(endpoint: &str) -> String {
     match url::Url::parse(endpoint) {
         Ok(url) => url.as_str().trim_end_matches('/').to_owned(),
         Err(_) => endpoint.to_owned(),
@@ -165,13 +164,13 @@ fn normal(endpoint: &str) -> String {
 mod tests {
     use super::*;
 
-    fn registered(id: &str, uri: &str, created: &str) -> Deployment {
+    fn registered(id: &str, uri: &str, created: &str) -> RegisteredDeployment {
         let json = serde_json::json!({"id": id, "uri": uri, "created_at": created});
         serde_json::from_value(json).unwrap()
     }
 
-    fn row(deployment: Option<&str>, status: &str, by: (&str, Option<&str>), n: u64) -> CountRow {
-        CountRow {
+    fn row(deployment: Option<&str>, status: &str, by: (&str, Option<&str>), n: u64) -> InvocationCount {
+        InvocationCount {
             pinned_deployment_id: deployment.map(str::to_owned),
             status: status.into(),
             target_service_name: "Order".into(),

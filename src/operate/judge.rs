@@ -1,63 +1,58 @@
-//! Invocations of a cluster, checked on live candidates.
+//! Judging fetched journals: each invocation of a cluster on live candidates.
 
 use futures_util::{StreamExt, stream};
 
-use super::matrix::Prefix;
-use super::prefix::largest_whole;
+use super::matrix::RestartPoint;
+use super::prefix::largest_prefix;
 use crate::check::live::Live;
-use crate::journal::Journal;
+use crate::journal::{InvocationInfo, Journal};
+use crate::record::FetchedJournal;
 use crate::report::{Judgement, Verdict};
-use crate::source::{Corpus, Ids, Journals};
 
-/// Journals that are fetched and held at once.
-pub const CHUNK: usize = 256;
-
-/// A judgement of one invocation on one candidate, as it becomes known.
+/// A judgement of one invocation on one candidate.
 #[derive(Debug)]
-pub struct JudgedOn {
+pub struct JudgedInvocation {
     pub id: String,
+    pub info: InvocationInfo,
     pub candidate: usize,
     pub judgement: Judgement,
-    pub prefix: Option<Prefix>,
+    pub restart: Option<RestartPoint>,
     /// How many entries were judged.
     pub entries: u64,
-    pub handler: (String, String),
-    pub deployment: String,
 }
 
-/// Whether a place to start anew from is looked for where a candidate does not replay everything.
+/// Whether to look for a restart point where a candidate does not replay the whole journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prefixes {
+pub enum RestartSearch {
     Wanted,
     Unwanted,
 }
 
-/// Judges these journals on every candidate; several at once on each.
+/// Judges journals on every candidate, several at once on each. `sink` hears of each judgement, in the order of the
+/// candidates, then of the journals.
 pub async fn judge_on(
     lives: &[Live],
-    (corpus, ids): (&Corpus, &Ids),
-    prefixes: impl Fn(&str) -> Prefixes,
-    mut sink: impl FnMut(JudgedOn),
+    journals: &[FetchedJournal],
+    search: impl Fn(&str) -> RestartSearch,
+    mut sink: impl FnMut(JudgedInvocation),
 ) {
     for (candidate, live) in lives.iter().enumerate() {
-        let prefixes = &prefixes;
-        let judged = stream::iter(Journals::new(corpus, ids))
-            .map(|(order, info, journal)| async move {
-                let id = ids.id(order).as_str().to_owned();
-                let deployment = info.deployment.clone().unwrap_or_default();
-                let handler = info.service_and_handler().unwrap_or_default();
-                let (judgement, prefix, entries) = match journal {
-                    Err(reason) => (Judgement::inconclusive(0, reason), None, 0),
+        let search = &search;
+        let judged = stream::iter(journals)
+            .map(|fetched| async move {
+                let id = fetched.id.as_str().to_owned();
+                let (judgement, restart, entries) = match &fetched.journal {
+                    Err(reason) => (Judgement::inconclusive(0, reason.clone()), None, 0),
                     Ok(journal) => {
-                        let judgement = live.judge(&journal).await;
-                        let prefix = match prefixes(&id) {
-                            Prefixes::Wanted => prefix_for(live, &journal, &judgement).await,
-                            Prefixes::Unwanted => None,
+                        let judgement = live.judge(journal).await;
+                        let restart = match search(&id) {
+                            RestartSearch::Wanted => restart_point(live, journal, &judgement).await,
+                            RestartSearch::Unwanted => None,
                         };
-                        (judgement, prefix, journal.entries.len() as u64)
+                        (judgement, restart, journal.entries.len() as u64)
                     }
                 };
-                JudgedOn { id, candidate, judgement, prefix, entries, handler, deployment }
+                JudgedInvocation { id, info: fetched.info.clone(), candidate, judgement, restart, entries }
             })
             .buffered(live.concurrency());
         let mut judged = std::pin::pin!(judged);
@@ -67,27 +62,27 @@ pub async fn judge_on(
     }
 }
 
-/// A candidate that goes astray earlier in a part than in the whole is asked this often.
+/// How many prefixes to try with a candidate that diverges earlier in a prefix than in the whole journal.
 const TRIES: usize = 8;
 
-/// The largest part of the journal that another invocation can start from on this candidate: whole, and replayed there
-/// under a new id (ids of awakeables that were written down belong to the old one).
-async fn prefix_for(live: &Live, journal: &Journal, judgement: &Judgement) -> Option<Prefix> {
+/// The largest part of the journal that another invocation can start from on this candidate: a prefix that the candidate
+/// replays under a new id. (The ids of awakeables that were written down belong to the old id.)
+async fn restart_point(live: &Live, journal: &Journal, judgement: &Judgement) -> Option<RestartPoint> {
     let mut commands = match judgement.verdict {
         Verdict::Compatible => judgement.commands,
         Verdict::Mismatch => judgement.findings.iter().find(|finding| finding.stops_replay())?.command_index,
         Verdict::Failed | Verdict::Inconclusive => return None,
     };
     for _ in 0..TRIES {
-        let whole = largest_whole(journal.entries.view(), commands).ok()??;
-        let part = Journal { id: journal.id.clone(), info: journal.info.clone(), entries: whole.entries };
+        let prefix = largest_prefix(journal.entries.view(), commands).ok()??;
+        let part = Journal { id: journal.id.clone(), info: journal.info.clone(), entries: prefix.entries };
         let judged = live.judge_as_new(&part).await;
         match judged.verdict {
-            Verdict::Compatible => return Some(Prefix { from: whole.from, commands: whole.commands }),
+            Verdict::Compatible => return Some(RestartPoint { from: prefix.from, commands: prefix.commands }),
             Verdict::Mismatch => {
                 let at = judged.findings.iter().find(|finding| finding.stops_replay())?.command_index;
                 // Each round is shorter than the one before.
-                commands = at.min(whole.commands.checked_sub(1)?);
+                commands = at.min(prefix.commands.checked_sub(1)?);
             }
             Verdict::Failed | Verdict::Inconclusive => return None,
         }

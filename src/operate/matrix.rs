@@ -1,22 +1,22 @@
-//! Group × candidate: what each candidate would do with the invocations of each cause.
+//! The matrix of an audit: what each candidate would do with the invocations of each cause.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::cause::Cause;
+use super::cause::StuckCause;
 use crate::report::{Judgement, Verdict};
 
-/// How one invocation fared on one candidate, in brief.
+/// The verdict on one invocation on one candidate, in brief.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct CandidateVerdict {
     pub verdict: Verdict,
-    /// The rule of its first finding, and where.
+    /// The rule of its first finding, and the index of the command.
     pub rule: Option<(&'static str, usize)>,
     pub reason: Option<String>,
 }
 
-impl From<&Judgement> for Judged {
+impl From<&Judgement> for CandidateVerdict {
     fn from(judgement: &Judgement) -> Self {
         let first = judgement.findings.iter().find(|finding| finding.stops_replay());
         Self {
@@ -27,7 +27,7 @@ impl From<&Judgement> for Judged {
     }
 }
 
-impl Judged {
+impl CandidateVerdict {
     pub fn inconclusive(reason: impl Into<String>) -> Self {
         Self { verdict: Verdict::Inconclusive, rule: None, reason: Some(reason.into()) }
     }
@@ -45,51 +45,51 @@ impl Judged {
     }
 }
 
-/// The first entries of a journal, that a candidate replays and that are whole.
+/// Where another invocation can start from on a candidate: the first entries of a journal, which the candidate replays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    /// The last entry that is kept.
+pub struct RestartPoint {
+    /// The index of the last entry that is kept.
     pub from: u64,
     pub commands: usize,
 }
 
-/// One invocation on every candidate.
+/// The verdicts on one stuck invocation on every candidate.
 #[derive(Clone, Debug, Default)]
-pub struct Checked {
+pub struct InvocationVerdicts {
     /// By candidate.
-    pub verdicts: Vec<Judged>,
-    /// By candidate, where a restart was asked for.
-    pub prefixes: Vec<Option<Prefix>>,
-    /// Why it can not be started anew at all.
+    pub verdicts: Vec<CandidateVerdict>,
+    /// By candidate, where the caller asked for restart points.
+    pub restart_points: Vec<Option<RestartPoint>>,
+    /// Why it cannot be restarted at all.
     pub no_restart: Option<String>,
 }
 
-impl Checked {
-    /// The candidate that keeps the most.
-    pub fn best_prefix(&self) -> Option<(usize, Prefix)> {
-        let with_place = self.prefixes.iter().enumerate().filter_map(|(at, prefix)| Some((at, (*prefix)?)));
-        with_place.rev().max_by_key(|(_, prefix)| prefix.from)
+impl InvocationVerdicts {
+    /// The candidate that keeps the largest part of the journal, and what it keeps.
+    pub fn best_restart(&self) -> Option<(usize, RestartPoint)> {
+        let known = self.restart_points.iter().enumerate().filter_map(|(at, point)| Some((at, (*point)?)));
+        known.rev().max_by_key(|(_, point)| point.from)
     }
 }
 
-/// How many of a row fared how on one candidate.
+/// How many invocations of a row got which verdict on one candidate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct MatrixCell {
     pub compatible: u64,
     pub mismatch: u64,
     pub failed: u64,
     pub inconclusive: u64,
-    /// Rules that a mismatch or failure is on.
+    /// How often each rule was the first finding of a mismatch or failure.
     pub rules: BTreeMap<String, u64>,
-    /// Why some failed or could not be decided: the first few reasons.
+    /// The first few reasons for which some failed or could not be decided.
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// More reasons than this are left out.
+/// Reasons beyond this number are left out.
 const REASONS: usize = 20;
 
-impl Cell {
-    fn count(&mut self, judged: &Judged) {
+impl MatrixCell {
+    fn count(&mut self, judged: &CandidateVerdict) {
         *match judged.verdict {
             Verdict::Compatible => &mut self.compatible,
             Verdict::Mismatch => &mut self.mismatch,
@@ -110,30 +110,38 @@ impl Cell {
     }
 }
 
-/// What a row of the matrix is about.
+/// What a row of the matrix counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "kebab-case")]
-pub enum RowOf {
+pub enum MatrixSubject {
     /// The stuck invocations of one cause.
     Cause { id: String },
-    /// What is in flight on a deployment, and not stuck.
+    /// What is in flight on a deployment without being stuck.
     InFlight { deployment: String, service: String, handler: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub struct MatrixRow {
     #[serde(flatten)]
-    pub of: RowOf,
+    pub of: MatrixSubject,
     pub count: u64,
     /// By candidate.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<MatrixCell>,
 }
 
-/// Every row on every candidate.
+/// What a row counts that is in flight without being stuck.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InFlightKey {
+    pub deployment: String,
+    pub service: String,
+    pub handler: String,
+}
+
+/// The verdicts on every invocation on every candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Matrix {
-    checked: BTreeMap<String, Checked>,
-    in_flight: BTreeMap<(String, String, String), Vec<Cell>>,
+    checked: BTreeMap<String, InvocationVerdicts>,
+    in_flight: BTreeMap<InFlightKey, Vec<MatrixCell>>,
     candidates: usize,
 }
 
@@ -142,49 +150,49 @@ impl Matrix {
         Self { candidates, ..Self::default() }
     }
 
-    /// A stuck invocation's verdict on the next candidate.
-    pub fn add_stuck(&mut self, id: &str, candidate: usize, judged: Judged, prefix: Option<Prefix>) {
+    /// Adds the verdict on a stuck invocation.
+    pub fn add_stuck(&mut self, id: &str, candidate: usize, judged: CandidateVerdict, restart: Option<RestartPoint>) {
         let checked = self.checked.entry(id.to_owned()).or_default();
-        let missing = || Judged::inconclusive("it was not checked");
+        let missing = || CandidateVerdict::inconclusive("it was not checked");
         checked.verdicts.resize_with(self.candidates, missing);
-        checked.prefixes.resize(self.candidates, None);
+        checked.restart_points.resize(self.candidates, None);
         checked.verdicts[candidate] = judged;
-        checked.prefixes[candidate] = prefix;
+        checked.restart_points[candidate] = restart;
     }
 
     pub fn refuse_restart(&mut self, id: &str, reason: &str) {
         self.checked.entry(id.to_owned()).or_default().no_restart = Some(reason.to_owned());
     }
 
-    /// One that is in flight, and not stuck.
-    pub fn add_in_flight(&mut self, of: (String, String, String), candidate: usize, judged: &Judged) {
+    /// Counts the verdict on an invocation that is in flight without being stuck.
+    pub fn add_in_flight(&mut self, of: InFlightKey, candidate: usize, judged: &CandidateVerdict) {
         let cells = self.in_flight.entry(of).or_default();
-        cells.resize_with(self.candidates, Cell::default);
+        cells.resize_with(self.candidates, MatrixCell::default);
         cells[candidate].count(judged);
     }
 
-    pub fn of(&self, id: &str) -> Option<&Checked> {
+    pub fn of(&self, id: &str) -> Option<&InvocationVerdicts> {
         self.checked.get(id)
     }
 
-    /// Rows in the order of the causes, then what is in flight.
-    pub fn rows(&self, causes: &[Cause], id_of: &dyn Fn(usize) -> String) -> Vec<Row> {
+    /// The rows: the causes in their order, then what is in flight.
+    pub fn rows(&self, causes: &[StuckCause], id_of: &dyn Fn(usize) -> String) -> Vec<MatrixRow> {
         let mut rows = Vec::new();
         for cause in causes {
-            let mut cells = vec![Cell::default(); self.candidates];
+            let mut cells = vec![MatrixCell::default(); self.candidates];
             for at in &cause.members {
                 let Some(checked) = self.checked.get(&id_of(*at)) else { continue };
                 for (cell, judged) in cells.iter_mut().zip(&checked.verdicts) {
                     cell.count(judged);
                 }
             }
-            rows.push(Row { of: RowOf::Cause { id: cause.id.clone() }, count: cause.count, cells });
+            rows.push(MatrixRow { of: MatrixSubject::Cause { id: cause.id.clone() }, count: cause.count, cells });
         }
-        for ((deployment, service, handler), cells) in &self.in_flight {
-            let of =
-                RowOf::InFlight { deployment: deployment.clone(), service: service.clone(), handler: handler.clone() };
-            let count = cells.iter().map(Cell::total).max().unwrap_or(0);
-            rows.push(Row { of, count, cells: cells.clone() });
+        for (InFlightKey { deployment, service, handler }, cells) in &self.in_flight {
+            let (deployment, service, handler) = (deployment.clone(), service.clone(), handler.clone());
+            let of = MatrixSubject::InFlight { deployment, service, handler };
+            let count = cells.iter().map(MatrixCell::total).max().unwrap_or(0);
+            rows.push(MatrixRow { of, count, cells: cells.clone() });
         }
         rows
     }

@@ -1,22 +1,22 @@
-//! The part of a journal that another invocation can start from: its first commands, all of them completed.
+//! A journal prefix: the first commands of a journal, all of them completed, that another invocation can start from.
 
 use std::collections::BTreeSet;
 
 use crate::journal::{CommandKind, Entries, EntryBuffer, EntryKind};
 use crate::protocol::{DecodeError, NotificationId, decode, decode_notification};
 
-/// A prefix, as the server would copy it.
+/// A prefix with the entries that the server would copy.
 #[derive(Clone, Debug)]
-pub struct WholePrefix {
-    /// The last entry that is kept.
+pub struct JournalPrefix {
+    /// The index of the last entry that is kept.
     pub from: u64,
     pub commands: usize,
-    /// The entries up to there, and the completions that came after for commands within.
+    /// The entries up to there, and the later completions of commands among them.
     pub entries: EntryBuffer,
 }
 
-/// The largest prefix of at most `commands` commands that are all completed: the server refuses any other.
-pub fn largest_whole(entries: Entries<'_>, commands: usize) -> Result<Option<WholePrefix>, DecodeError> {
+/// The largest prefix of at most `commands` commands. The server refuses a prefix with a command that is not completed.
+pub fn largest_prefix(entries: Entries<'_>, commands: usize) -> Result<Option<JournalPrefix>, DecodeError> {
     let mut completions = BTreeSet::new();
     for at in 0..entries.len() {
         if let Some(id) = completion(entries, at)? {
@@ -44,7 +44,7 @@ pub fn largest_whole(entries: Entries<'_>, commands: usize) -> Result<Option<Who
             prefix.push(entries.kind(at), entries.raw(at));
         }
     }
-    Ok(Some(WholePrefix { from: end as u64 - 1, commands: kept, entries: prefix }))
+    Ok(Some(JournalPrefix { from: end as u64 - 1, commands: kept, entries: prefix }))
 }
 
 fn completion(entries: Entries<'_>, at: usize) -> Result<Option<u32>, DecodeError> {
@@ -55,7 +55,7 @@ fn completion(entries: Entries<'_>, at: usize) -> Result<Option<u32>, DecodeErro
     })
 }
 
-/// The completions that a command waits for.
+/// The ids of the completions that a command waits for.
 fn completion_ids(kind: CommandKind, raw: &[u8]) -> Result<Vec<u32>, DecodeError> {
     if kind.completion_ids() == 0 || kind.modulo_eager() != kind {
         return Ok(Vec::new());
@@ -69,7 +69,7 @@ fn completion_ids(kind: CommandKind, raw: &[u8]) -> Result<Vec<u32>, DecodeError
 mod tests {
     use super::*;
     use crate::journal::{Command, FieldValue, NotificationKind, command::fields};
-    use crate::protocol::{Notification, Outcome, encode, encode_notification};
+    use crate::protocol::{CompletionResult, Notification, encode, encode_notification};
 
     fn command(kind: CommandKind, id: Option<u64>) -> (EntryKind, Vec<u8>) {
         let field = fields(kind).iter().find(|field| field.name == "result_completion_id");
@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn completed(kind: NotificationKind, id: u32) -> (EntryKind, Vec<u8>) {
-        let notification = Notification { id: NotificationId::Completion(id), outcome: Some(Outcome::Void) };
+        let notification = Notification { id: NotificationId::Completion(id), outcome: Some(CompletionResult::Void) };
         (EntryKind::Notification(kind), encode_notification(&notification))
     }
 
@@ -98,18 +98,18 @@ mod tests {
             completed(NotificationKind::Run, 1),
             command(CommandKind::SetState, None),
         ]);
-        let found = largest_whole(whole.view(), 9).unwrap().unwrap();
+        let found = largest_prefix(whole.view(), 9).unwrap().unwrap();
         // The run's completion came later, and the server takes it along.
         assert_eq!((found.from, found.commands, found.entries.len()), (2, 3, 4));
-        let found = largest_whole(whole.view(), 2).unwrap().unwrap();
+        let found = largest_prefix(whole.view(), 2).unwrap().unwrap();
         assert_eq!((found.from, found.commands, found.entries.len()), (1, 2, 2));
-        assert!(largest_whole(whole.view(), 0).unwrap().is_none());
+        assert!(largest_prefix(whole.view(), 0).unwrap().is_none());
     }
 
     #[test]
     fn an_output_is_no_part_of_it() {
         let done = journal(&[command(CommandKind::Input, None), command(CommandKind::Output, None)]);
-        let found = largest_whole(done.view(), 9).unwrap().unwrap();
+        let found = largest_prefix(done.view(), 9).unwrap().unwrap();
         assert_eq!((found.from, found.commands), (0, 1));
     }
 }

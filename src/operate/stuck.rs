@@ -1,4 +1,4 @@
-//! One stuck invocation, as `sys_invocation` and the durable `sys_journal_events` tell of it together.
+//! A stuck invocation: one that cannot go on by itself, put together from `sys_invocation` and `sys_journal_events`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,12 +9,12 @@ use crate::journal::InvocationInfo;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StuckStatus {
-    /// Tried again and again, between two attempts.
+    /// Between two attempts, after many that failed.
     BackingOff,
-    /// The same, in the middle of an attempt.
+    /// In the middle of an attempt, after many that failed.
     Retrying,
     Paused,
-    /// Completed as failed, with a mismatch.
+    /// Completed with a journal mismatch as its failure.
     Failed,
 }
 
@@ -28,7 +28,7 @@ impl StuckStatus {
         }
     }
 
-    /// Whether it is over: nothing can be resumed any more.
+    /// Whether the invocation has ended, so that it cannot be resumed any more.
     pub fn is_over(self) -> bool {
         self == Self::Failed
     }
@@ -43,7 +43,7 @@ pub struct FailingStep {
     pub name: Option<String>,
 }
 
-/// Why it is stuck.
+/// Why an invocation is stuck.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCause {
     /// `RT0016`, `RT0007`, …
@@ -53,7 +53,7 @@ pub struct FailureCause {
 }
 
 impl FailureCause {
-    /// RT0016: the code differs from what was recorded.
+    /// Whether it is RT0016: the code differs from what was recorded.
     pub fn is_mismatch(&self) -> bool {
         self.code.as_deref() == Some(MISMATCH)
     }
@@ -61,25 +61,18 @@ impl FailureCause {
 
 const MISMATCH: &str = "RT0016";
 
-/// What a message says at its end is not told.
+/// Longer failure messages are cut off here.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// What `sys_invocation` says of one.
+/// A row of `sys_invocation`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StuckRow {
     pub id: String,
-    pub target: Option<String>,
-    pub target_service_name: Option<String>,
-    pub target_service_key: Option<String>,
-    pub target_handler_name: Option<String>,
-    pub target_service_ty: Option<String>,
-    pub status: String,
-    pub pinned_deployment_id: Option<String>,
-    pub pinned_service_protocol_version: Option<u32>,
+    #[serde(flatten, deserialize_with = "InvocationInfo::from_row")]
+    pub info: InvocationInfo,
     pub journal_size: u64,
     pub journal_commands_size: u64,
-    pub created_at: Option<String>,
     pub modified_at: Option<String>,
     pub invoked_by: Option<String>,
     pub invoked_by_target: Option<String>,
@@ -91,7 +84,7 @@ pub struct StuckRow {
     pub last_failure_related_command_name: Option<String>,
     pub last_failure_related_command_type: Option<String>,
     pub completion_failure: Option<String>,
-    /// ISO 8601: how long the journal outlives its invocation.
+    /// How long the journal is kept after the invocation has ended; an ISO 8601 duration.
     pub journal_retention: Option<String>,
 }
 
@@ -123,7 +116,7 @@ pub struct Stuck {
     pub invoked_by_target: Option<String>,
     /// The SDK of the last attempt.
     pub sdk: Option<String>,
-    /// Whether its journal is there when it has ended, for another to start from.
+    /// Whether the journal is kept after the invocation has ended, so that another can start from it.
     #[serde(skip)]
     pub journal_stays: bool,
 }
@@ -131,30 +124,29 @@ pub struct Stuck {
 impl Stuck {
     /// `None` for an invocation that is not stuck after all.
     pub fn new(row: StuckRow, event: &EventRow) -> Option<Self> {
-        let told = Told::of(event);
-        // Nothing was appended since the event: it still says where the invocation stands.
+        let failure = EventFailure::of(event);
+        // An event is current while nothing was appended to the journal after it.
         let current = event.after_journal_entry_index.is_some_and(|after| after + 1 >= row.journal_size);
         let from_memory = row.remembered();
-        let status = match row.status.as_str() {
+        let status = match row.info.status.as_deref().unwrap_or_default() {
             "backing-off" => StuckStatus::BackingOff,
             "paused" => StuckStatus::Paused,
             "completed" if row.completion_failure.as_deref().is_some_and(is_mismatch_failure) => StuckStatus::Failed,
-            "running" | "ready" if current && told.as_ref().is_some_and(|told| told.failing) => StuckStatus::Retrying,
+            "running" | "ready" if current && failure.as_ref().is_some_and(|failure| failure.failing) => {
+                StuckStatus::Retrying
+            }
             _ => return None,
         };
-        let durable = told.filter(|told| told.cause != FailureCause::default());
+        let durable = failure.map(|failure| failure.cause).filter(|cause| *cause != FailureCause::default());
         let cause = match status {
-            // What it was paused for does not change when a signal arrives afterwards.
-            StuckStatus::Paused => durable.map(|told| told.cause).or(from_memory),
-            StuckStatus::Failed => durable.map(|told| told.cause).or_else(|| row.completed_as()),
-            StuckStatus::BackingOff | StuckStatus::Retrying => {
-                durable.filter(|_| current).map(|told| told.cause).or(from_memory)
-            }
+            // A signal that arrives after the pause makes the event outdated, but does not change why it was paused.
+            StuckStatus::Paused => durable.or(from_memory),
+            StuckStatus::Failed => durable.or_else(|| row.completed_as()),
+            StuckStatus::BackingOff | StuckStatus::Retrying => durable.filter(|_| current).or(from_memory),
         };
-        let told_of = current || matches!(status, StuckStatus::Paused | StuckStatus::Failed);
-        let since = event.appended_at.clone().filter(|_| told_of);
+        let event_counts = current || matches!(status, StuckStatus::Paused | StuckStatus::Failed);
+        let since = event.appended_at.clone().filter(|_| event_counts);
         Some(Self {
-            info: row.info(),
             status,
             cause: cause.unwrap_or_default(),
             since: since.or_else(|| row.modified_at.clone()),
@@ -169,6 +161,7 @@ impl Stuck {
                 .is_some_and(|time| time.chars().any(|c| ('1'..='9').contains(&c))),
             sdk: row.last_attempt_server,
             id: row.id,
+            info: row.info,
         })
     }
 
@@ -176,7 +169,7 @@ impl Stuck {
         self.info.deployment.as_deref()
     }
 
-    /// Why no other invocation can be started from its journal.
+    /// Why no other invocation can start from its journal; `None` if one can.
     pub fn why_no_restart(&self) -> Option<&'static str> {
         if self.info.service_type.as_deref() == Some("workflow") {
             return Some("workflows can not be restarted");
@@ -185,23 +178,24 @@ impl Stuck {
     }
 }
 
-/// Terminal failures begin with the code that the SDK gave.
+/// The text of a terminal failure begins with the code that the SDK gave.
 fn is_mismatch_failure(failure: &str) -> bool {
     failure.starts_with("[570")
 }
 
-/// What an event says.
-pub(super) struct Told {
+/// The failure that an event reports.
+pub struct EventFailure {
     pub cause: FailureCause,
+    /// Whether the invocation is being tried again, rather than paused.
     pub failing: bool,
 }
 
-impl Told {
+impl EventFailure {
     pub fn of(event: &EventRow) -> Option<Self> {
         let json: Value = serde_json::from_str(event.event_json.as_deref()?).ok()?;
         let failure = match event.event_type.as_str() {
             "TransientError" => Some(&json),
-            // Someone may have paused what never failed.
+            // A person may have paused an invocation that never failed.
             "Paused" => json.get("last_failure"),
             _ => return None,
         };
@@ -226,21 +220,7 @@ fn step(command_index: Option<u64>, command_type: Option<&str>, name: Option<&st
 }
 
 impl StuckRow {
-    fn info(&self) -> InvocationInfo {
-        InvocationInfo {
-            target: self.target.clone(),
-            service: self.target_service_name.clone(),
-            key: self.target_service_key.clone(),
-            handler: self.target_handler_name.clone(),
-            service_type: self.target_service_ty.clone(),
-            deployment: self.pinned_deployment_id.clone(),
-            status: Some(self.status.clone()),
-            protocol_version: self.pinned_service_protocol_version.filter(|version| *version != 0),
-            created_at: self.created_at.clone(),
-        }
-    }
-
-    /// The columns that live in the memory of the partition's leader, and are lost with it.
+    /// The failure as the partition's leader remembers it; it is lost when the leader changes.
     fn remembered(&self) -> Option<FailureCause> {
         let failure = self.last_failure.as_deref()?;
         Some(FailureCause {
@@ -273,7 +253,8 @@ mod tests {
     use super::*;
 
     fn row(status: &str) -> StuckRow {
-        StuckRow { id: "inv".into(), status: status.into(), journal_size: 5, ..StuckRow::default() }
+        let info = InvocationInfo { status: Some(status.into()), ..InvocationInfo::default() };
+        StuckRow { id: "inv".into(), info, journal_size: 5, ..StuckRow::default() }
     }
 
     fn event(kind: &str, after: u64, json: Value) -> EventRow {
@@ -305,18 +286,15 @@ mod tests {
 
     #[test]
     fn an_outdated_event_yields_to_what_the_server_remembers() {
-        let row = StuckRow {
+        let outdated = StuckRow {
             last_failure: Some("[570 Journal mismatch] it differs\nat x".into()),
             last_failure_error_code: Some("RT0016".into()),
             ..row("backing-off")
         };
-        let stuck = Stuck::new(row, &failing(2)).unwrap();
+        let stuck = Stuck::new(outdated, &failing(2)).unwrap();
         assert_eq!((stuck.cause.code.as_deref(), stuck.cause.message.as_deref()), (Some("RT0016"), Some("it differs")));
-        // Behind it there is nothing to say, and the invocation is stuck all the same.
-        let silent = Stuck::new(
-            super::StuckRow { id: "inv".into(), status: "backing-off".into(), ..Default::default() },
-            &EventRow::default(),
-        );
+        // Without any cause the invocation is stuck all the same.
+        let silent = Stuck::new(row("backing-off"), &EventRow::default());
         assert_eq!(silent.unwrap().cause, FailureCause::default());
     }
 
@@ -337,5 +315,14 @@ mod tests {
         let stuck = Stuck::new(failed("[570 Journal mismatch] it differs"), &EventRow::default()).unwrap();
         assert!(stuck.status.is_over() && stuck.cause.is_mismatch());
         assert!(Stuck::new(failed("[500] out of stock"), &EventRow::default()).is_none());
+    }
+
+    #[test]
+    fn a_row_of_the_server_has_the_columns_of_the_invocation_among_others() {
+        let json = serde_json::json!({"id": "inv", "target_service_name": "Order", "status": "paused", "journal_size": 5,
+            "pinned_service_protocol_version": 6, "retry_count": null, "modified_at": "t"});
+        let row: StuckRow = serde_json::from_value(json).unwrap();
+        assert_eq!((row.info.service.as_deref(), row.info.protocol_version), (Some("Order"), Some(6)));
+        assert_eq!((row.journal_size, row.modified_at.as_deref()), (5, Some("t")));
     }
 }

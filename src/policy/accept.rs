@@ -1,32 +1,42 @@
-//! Accepted findings: who let what pass, why, and until when.
+//! An acceptance: a record in `rehearse.toml` that lets a finding pass, with who accepted it, why, and until when.
 
 use std::fmt::Write;
 
+use jiff::ToSpan;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{Date, PolicyError};
+use super::Date;
+use super::error::PolicyError;
 
-/// One `[[accept]]` of `rehearse.toml`.
+/// One `[[accept]]` table of `rehearse.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceptance {
     pub fingerprint: String,
-    /// For those who read the file; the fingerprint alone counts.
+    /// For people who read the file; only the fingerprint is matched.
     pub rule: Option<String>,
     pub target: Option<String>,
     pub reason: String,
     pub author: String,
-    /// The last day on which it counts.
+    /// The last day on which it is valid; `None` means for ever.
     pub expires: Option<Date>,
 }
 
-/// What became of an acceptance in one run.
+/// Days for which an acceptance is valid where nobody says otherwise.
+const DEFAULT_DAYS: i64 = 30;
+
+/// The last day of an acceptance for which nobody named one.
+pub fn default_expiry(today: Date) -> Option<Date> {
+    today.checked_add(DEFAULT_DAYS.days()).ok()
+}
+
+/// Whether and how one run used an acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptanceState {
     /// It let this many findings pass.
     Used { by: u64 },
-    /// Nothing has its fingerprint: it can be deleted.
+    /// No finding has its fingerprint, so it can be deleted.
     Unused,
-    /// It counts no more, on this many findings.
+    /// It is no longer valid; this many findings have its fingerprint.
     Expired { on: u64 },
 }
 
@@ -52,7 +62,7 @@ impl Acceptance {
     }
 }
 
-/// The acceptances as TOML, to be pasted into `rehearse.toml`.
+/// The acceptances as TOML, for pasting into `rehearse.toml`.
 pub fn write_acceptances(acceptances: &[Acceptance]) -> String {
     let mut text = String::new();
     for acceptance in acceptances {
@@ -63,8 +73,8 @@ pub fn write_acceptances(acceptances: &[Acceptance]) -> String {
     text
 }
 
-/// The text of `rehearse.toml` with these acceptances at its end: one of the same fingerprint goes, everything else stays
-/// as it was, comments included.
+/// The text of `rehearse.toml` with these acceptances added at its end. They replace earlier acceptances of the same
+/// fingerprints; everything else stays as it was, comments included.
 pub fn append_acceptances(text: &str, acceptances: &[Acceptance]) -> Result<String, PolicyError> {
     let mut document: DocumentMut = text.parse().map_err(PolicyError::edit)?;
     if let Some(list) = document.get_mut("accept") {
@@ -72,15 +82,15 @@ pub fn append_acceptances(text: &str, acceptances: &[Acceptance]) -> Result<Stri
             return Err(PolicyError::new("accept is not a list of tables; write [[accept]]"));
         };
         let replaced =
-            |table: &Table| table.get("fingerprint").and_then(Item::as_str).is_some_and(|old| is_of(acceptances, old));
+            |table: &Table| table.get("fingerprint").and_then(Item::as_str).is_some_and(|old| have(acceptances, old));
         list.retain(|table| !replaced(table));
     }
-    // As text, since a document's last comments would otherwise end up behind what is added.
+    // Appended as text: toml_edit would move the file's last comments behind the new tables.
     let kept = document.to_string();
     let separator = if kept.trim().is_empty() { "" } else { "\n\n" };
     Ok(format!("{}{separator}{}", kept.trim_end(), write_acceptances(acceptances)))
 }
 
-fn is_of(acceptances: &[Acceptance], fingerprint: &str) -> bool {
+fn have(acceptances: &[Acceptance], fingerprint: &str) -> bool {
     acceptances.iter().any(|acceptance| acceptance.fingerprint == fingerprint)
 }

@@ -1,43 +1,23 @@
-//! `rehearse.toml`, read strictly: a mistyped key is an error with a suggestion, not a rule that silently does nothing.
+//! The parser of `rehearse.toml`. It is strict: a mistyped key is an error with a suggestion, not a setting that silently
+//! does nothing.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::accept::Acceptance;
+use super::error::PolicyError;
 use super::pattern::{PathPattern, Pattern};
-use super::{Acceptance, Date, Ignored, Policy, Scope, Traces, tracing_headers};
+use super::{Date, Ignored, Policy, Scope, Traces, tracing_headers};
 use crate::rules::{self, Level};
 
-/// What is wrong with a policy, and where.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct PolicyError {
-    message: String,
-}
-
-impl PolicyError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
-    }
-
-    pub(super) fn edit(error: toml_edit::TomlError) -> Self {
-        Self::new(error.to_string())
-    }
-
-    fn at(text: &str, span: std::ops::Range<usize>, message: impl std::fmt::Display) -> Self {
-        let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
-        let shown = text.lines().nth(line - 1).unwrap_or_default().trim();
-        Self::new(format!("line {line} ({shown}): {message}"))
-    }
-}
-
-/// How much of the candidate has to be covered.
+/// How much of the candidate the checked journals must cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coverage {
     /// Every handler.
     Handlers,
-    /// This much of the handlers, in percent.
+    /// This percentage of the handlers.
     Percent(u8),
 }
 
@@ -53,22 +33,22 @@ impl std::str::FromStr for Coverage {
     }
 }
 
-/// The settings of `rehearse.toml` that flags may override.
+/// The settings of `rehearse.toml` that belong to a run and not to single findings. Flags may override some of them.
 #[derive(Clone, Debug, Default)]
 pub struct GateSettings {
     pub fail_on: Option<Level>,
     pub report_only: bool,
     pub min_journals: Option<u64>,
     pub require_coverage: Option<Coverage>,
-    /// Handlers that the candidate has, where its traces alone do not tell.
+    /// The candidate's handlers as (service, handler). Traces in files do not list them.
     pub handlers: Vec<(String, String)>,
-    /// Where the code of a service or handler is, by `Service` or `Service/handler`.
+    /// The source file of a service or handler, by `Service` or `Service/handler`.
     pub sources: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
+struct PolicyFile {
     fail_on: Option<Level>,
     report_only: bool,
     min_journals: Option<u64>,
@@ -78,8 +58,8 @@ struct File {
     ignore: IgnoreTable,
     sources: BTreeMap<String, String>,
     #[serde(rename = "override")]
-    overrides: Vec<Override>,
-    accept: Vec<Accept>,
+    overrides: Vec<OverrideTable>,
+    accept: Vec<AcceptTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,21 +72,21 @@ struct IgnoreTable {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-struct Override {
+struct OverrideTable {
     service: Option<String>,
     handler: Option<String>,
     step: Option<String>,
     levels: BTreeMap<Spanned<String>, Level>,
     ignore_paths: Vec<String>,
     ignore_headers: Vec<String>,
-    /// For those who read the file.
+    /// For people who read the file.
     #[serde(rename = "reason")]
     _reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Accept {
+struct AcceptTable {
     fingerprint: Spanned<String>,
     rule: Option<String>,
     target: Option<String>,
@@ -117,7 +97,7 @@ struct Accept {
 
 /// The policy and the settings in the text of a `rehearse.toml`.
 pub fn parse(text: &str, today: Date, traces: Traces) -> Result<(Policy, GateSettings), PolicyError> {
-    let file: File = toml::from_str(text).map_err(|error| {
+    let file: PolicyFile = toml::from_str(text).map_err(|error| {
         let message = suggest(error.message());
         match error.span() {
             Some(span) => PolicyError::at(text, span, message),
@@ -185,18 +165,18 @@ fn levels(text: &str, levels: BTreeMap<Spanned<String>, Level>) -> Result<BTreeM
     checked.collect()
 }
 
-fn acceptance(text: &str, accept: Accept) -> Result<Acceptance, PolicyError> {
-    let said = |field: Spanned<String>, what: &str| match field.get_ref().trim() {
+fn acceptance(text: &str, accept: AcceptTable) -> Result<Acceptance, PolicyError> {
+    let required = |field: Spanned<String>, what: &str| match field.get_ref().trim() {
         "" => Err(PolicyError::at(text, field.span(), format!("{what} is empty"))),
-        said => Ok(said.to_owned()),
+        text => Ok(text.to_owned()),
     };
     let fingerprint = accept.fingerprint.get_ref();
     if fingerprint.len() != 12 || !fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        let message = format!("{fingerprint:?} is no fingerprint: those have 12 hexadecimal digits");
+        let message = format!("{fingerprint:?} is not a fingerprint: a fingerprint has 12 hexadecimal digits");
         return Err(PolicyError::at(text, accept.fingerprint.span(), message));
     }
     let expires = accept.expires.map(|expires| {
-        // `2026-12-31` and `"2026-12-31"` are both natural to write.
+        // Both `2026-12-31` and `"2026-12-31"` are natural to write.
         let written = match expires.get_ref() {
             toml::Value::String(text) => text.clone(),
             toml::Value::Datetime(date) => date.to_string(),
@@ -204,19 +184,19 @@ fn acceptance(text: &str, accept: Accept) -> Result<Acceptance, PolicyError> {
         };
         written
             .parse::<Date>()
-            .map_err(|_| PolicyError::at(text, expires.span(), format!("{written} is no date like 2026-12-31")))
+            .map_err(|_| PolicyError::at(text, expires.span(), format!("{written} is not a date such as 2026-12-31")))
     });
     Ok(Acceptance {
         fingerprint: accept.fingerprint.into_inner(),
         rule: accept.rule,
         target: accept.target,
-        reason: said(accept.reason, "the reason")?,
-        author: said(accept.author, "the author")?,
+        reason: required(accept.reason, "the reason")?,
+        author: required(accept.author, "the author")?,
         expires: expires.transpose()?,
     })
 }
 
-/// Adds the nearest of the names that a message says were expected.
+/// Adds a suggestion to serde's message about an unknown name: the most similar of the expected names.
 fn suggest(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     let mut names = message.split('`').skip(1).step_by(2);
@@ -243,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_there_is() {
+    fn every_setting_is_read() {
         let (policy, settings) = parse(include_str!("everything.toml"), today(), Traces::OfAReplay).unwrap();
         assert_eq!(settings.fail_on, Some(Level::Warn));
         assert_eq!(settings.require_coverage, Some(Coverage::Percent(80)));
@@ -252,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_line() {
         let mistakes = [
             wrong("levls = {}"),
             wrong("\n[levels]\ncommand-aded = \"warn\""),

@@ -1,19 +1,21 @@
-//! What has to hold for a run to pass, and what did not. Sentences are here so that every format has the same.
+//! The gate: the requirements of a run, whether it passes them, and why not. The reasons are worded here, so that every
+//! format reports them in the same words.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::policy::Coverage;
+use crate::policy::{Coverage, GateSettings};
 use crate::rules::{Finding, Level};
 
-/// What a run is held to.
+/// The requirements that a run must meet to pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Requirements {
     /// The lightest finding that fails the run.
     pub fail_on: Level,
-    /// Whether the run ends well whatever was found.
+    /// Whether the run ends with status 0 whatever was found.
     pub report_only: bool,
+    /// How many journals must be decided.
     pub min_journals: u64,
     pub coverage: Option<Coverage>,
 }
@@ -24,13 +26,36 @@ impl Default for Requirements {
     }
 }
 
-/// How a run ended.
+/// The requirements that the command line states; they override the policy file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequirementOverrides {
+    pub fail_on: Option<Level>,
+    /// `false` leaves the decision to the file.
+    pub report_only: bool,
+    pub min_journals: Option<u64>,
+    pub coverage: Option<Coverage>,
+}
+
+impl Requirements {
+    /// The file's requirements with the overrides of the command line.
+    pub fn new(file: &GateSettings, overrides: RequirementOverrides) -> Self {
+        let default = Self::default();
+        Self {
+            fail_on: overrides.fail_on.or(file.fail_on).unwrap_or(default.fail_on),
+            report_only: overrides.report_only || file.report_only,
+            min_journals: overrides.min_journals.or(file.min_journals).unwrap_or(default.min_journals),
+            coverage: overrides.coverage.or(file.require_coverage),
+        }
+    }
+}
+
+/// The gate's decision on one run.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    /// How many invocations fail it.
+    /// How many invocations fail the run.
     pub failing: u64,
     pub fail_on: Level,
-    /// Why its passing would say nothing.
+    /// Why the run would be undecided if no invocation failed it.
     pub undecided: Vec<Reason>,
     pub report_only: bool,
 }
@@ -41,15 +66,16 @@ impl Default for Gate {
     }
 }
 
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum GateOutcome {
     Passed,
     Failed,
     Undecided,
 }
 
-impl Outcome {
+impl GateOutcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -60,18 +86,18 @@ impl Outcome {
 }
 
 impl Gate {
-    /// A mismatch outranks what could not be decided.
-    pub fn outcome(&self) -> Outcome {
+    /// A failing invocation outranks an undecided one.
+    pub fn outcome(&self) -> GateOutcome {
         if self.failing > 0 {
-            Outcome::Failed
+            GateOutcome::Failed
         } else if self.undecided.is_empty() {
-            Outcome::Passed
+            GateOutcome::Passed
         } else {
-            Outcome::Undecided
+            GateOutcome::Undecided
         }
     }
 
-    /// Why it did not pass, a sentence each.
+    /// Why the run did not pass, one sentence for each reason.
     pub fn reasons(&self) -> Vec<String> {
         let heaviest = match self.fail_on {
             Level::Error => "",
@@ -87,7 +113,7 @@ impl Gate {
     }
 }
 
-/// Why a run that found nothing does not pass all the same.
+/// Why a run without failing invocations is undecided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     NothingChecked,
@@ -108,53 +134,55 @@ impl fmt::Display for Reason {
             Self::NothingChecked => write!(f, "nothing was checked"),
             Self::Inconclusive(1) => write!(f, "1 invocation stayed inconclusive"),
             Self::Inconclusive(count) => write!(f, "{count} invocations stayed inconclusive"),
-            Self::Interrupted => write!(f, "it was interrupted before everything was checked"),
-            Self::RowsLost => write!(f, "some rows could not be read, and nobody knows whose they are"),
+            Self::Interrupted => write!(f, "the run was interrupted before everything was checked"),
+            Self::RowsLost => {
+                write!(f, "some rows could not be read, and it is unknown to which invocations they belong")
+            }
             Self::TooFewJournals { decided, required } => {
-                write!(f, "{decided} journals were checked, {required} are required (--min-journals)")
+                write!(f, "{decided} journals were checked, but {required} are required (--min-journals)")
             }
             Self::TooFewHandlers { covered, handlers, percent } => write!(
                 f,
-                "{covered} of {handlers} handlers of the candidate are covered, {percent} % are required \
+                "{covered} of {handlers} handlers of the candidate are covered, but {percent} % are required \
                  (--require-coverage)"
             ),
             Self::HandlersUnknown => write!(
                 f,
-                "which handlers the candidate has is not known, so coverage can not be required: list them as \
-                 `handlers` in rehearse.toml"
+                "the candidate's handlers are unknown, so coverage cannot be required: list them as `handlers` in \
+                 rehearse.toml"
             ),
             Self::Unproved => write!(f, "no journal has a command into which a divergence could be injected (--prove)"),
             Self::InjectedMissed(count) => {
                 write!(f, "{count} injected divergences were not caught: please report this (--prove)")
             }
             Self::InjectedLetPass => {
-                write!(f, "every injected divergence was caught, and the policy lets every one pass (--prove)")
+                write!(f, "every injected divergence was caught, but the policy lets all of them pass (--prove)")
             }
         }
     }
 }
 
-/// What became of a divergence that was injected into an invocation's trace.
+/// The result of injecting a divergence into one invocation's trace (`--prove`).
 #[derive(Clone, Debug)]
 pub enum Proof {
     Caught {
         findings: Vec<Finding>,
-        /// Whether it would have failed the run.
+        /// Whether the findings would have failed the run.
         stopped: bool,
     },
     Missed,
-    /// There is no command but the Input.
+    /// The journal has no command but the Input, so nothing could be injected.
     Nothing,
 }
 
-/// All of them.
+/// The results of all injections of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Proofs {
     pub injected: u64,
     pub caught: u64,
-    /// Caught, and failing the run.
+    /// How many were caught and would have failed the run.
     pub stopped: u64,
-    /// Journals without a command to change.
+    /// How many journals have no command that could be changed.
     pub nothing: u64,
 }
 
@@ -171,6 +199,7 @@ impl Proofs {
         }
     }
 
+    /// What the injections failed to prove, if anything.
     pub fn shortcoming(&self) -> Option<Reason> {
         if self.injected == 0 {
             Some(Reason::Unproved)

@@ -1,25 +1,27 @@
-//! What a team makes of findings: which weigh how much, which differences it ignores, which findings it has accepted.
+//! The policy: a team's levels for rules, the differences that it ignores, and the findings that it has accepted.
 //!
-//! A policy never changes a verdict, which says what an SDK would do. It says what fails the run. No I/O: the text of
-//! `rehearse.toml` comes in, levels and excuses come out.
+//! A policy never changes a verdict, which says what an SDK would do. It decides what fails the run. This module does no
+//! I/O: it takes the text of `rehearse.toml`, and gives findings their levels and excuses.
 
 mod accept;
+mod error;
 mod file;
 pub mod gate;
 mod pattern;
 
 use std::collections::BTreeMap;
 
-pub use accept::{Acceptance, AcceptanceState, append_acceptances, write_acceptances};
-pub use file::{Coverage, GateSettings, PolicyError, parse};
+pub use accept::{Acceptance, AcceptanceState, append_acceptances, default_expiry, write_acceptances};
+pub use error::PolicyError;
+pub use file::{Coverage, GateSettings, parse};
 pub use jiff::civil::Date;
 use pattern::{PathPattern, Pattern};
 
 use crate::diff::payload::MOST_CHANGES;
 use crate::rules::{Change, Excuse, Finding, Level};
 
-/// Headers that say which attempt it was, not what was asked for: W3C trace context and baggage, B3, and those of
-/// Datadog, Jaeger, AWS and Google.
+/// Headers that identify an attempt and do not change the request: W3C trace context and baggage, B3, and the headers
+/// of Datadog, Jaeger, AWS, Google and Sentry.
 pub const TRACING_HEADERS: [&str; 14] = [
     "traceparent",
     "tracestate",
@@ -37,16 +39,17 @@ pub const TRACING_HEADERS: [&str; 14] = [
     "sentry-trace",
 ];
 
-/// Where the candidate's steps come from.
+/// The origin of the candidate's traces; it decides whether tracing headers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traces {
-    /// From files: the candidate's own journals, say. Its tracing headers are those of that run.
+    /// The traces come from files, for example the candidate's own journals. Their tracing headers belong to that run.
     OfAnotherRun,
-    /// From a live candidate that was given the recorded headers: one that differs all the same gets stuck.
+    /// The traces come from a live candidate, which received the recorded headers. If a tracing header differs even so,
+    /// the invocation would get stuck.
     OfAReplay,
 }
 
-/// Everything that `rehearse.toml` says of findings.
+/// The parts of `rehearse.toml` that concern findings, with a count for each acceptance.
 #[derive(Debug)]
 pub struct Policy {
     levels: BTreeMap<String, Level>,
@@ -56,7 +59,7 @@ pub struct Policy {
     today: Date,
 }
 
-/// Levels and ignored places for some services, handlers or steps.
+/// One `[[override]]` table: levels and ignored differences for some services, handlers or steps.
 #[derive(Debug, Default)]
 struct Scope {
     service: Option<Pattern>,
@@ -66,6 +69,7 @@ struct Scope {
     ignored: Ignored,
 }
 
+/// Differences that do not count.
 #[derive(Debug, Default)]
 struct Ignored {
     paths: Vec<PathPattern>,
@@ -73,7 +77,7 @@ struct Ignored {
 }
 
 impl Policy {
-    /// Without a file: every rule has its own level, and tracing headers are ignored where that is right.
+    /// The policy without a file: every rule keeps its own level. Tracing headers are ignored in traces from files.
     pub fn standard(today: Date, traces: Traces) -> Self {
         let headers = if traces == Traces::OfAnotherRun { tracing_headers() } else { Vec::new() };
         Self {
@@ -85,7 +89,7 @@ impl Policy {
         }
     }
 
-    /// Gives each finding of one invocation its level, and an excuse where there is one.
+    /// Sets the level and the excuse of every finding of one invocation.
     pub fn judge(&mut self, target: Option<&(String, String)>, findings: &mut [Finding]) {
         for finding in findings {
             finding.level = self.level(target, finding);
@@ -93,7 +97,7 @@ impl Policy {
         }
     }
 
-    /// What became of the acceptances, in the order in which the file has them.
+    /// The acceptances with their states, in the order of the file.
     pub fn acceptances(&self) -> impl Iterator<Item = (&Acceptance, AcceptanceState)> {
         self.acceptances.iter().map(|(acceptance, used)| {
             let state = match used {
@@ -105,9 +109,9 @@ impl Policy {
         })
     }
 
-    /// The last scope that fits and names the rule wins, as it does in a style sheet.
+    /// The last matching scope that names the rule wins, as in a style sheet.
     fn level(&self, target: Option<&(String, String)>, finding: &Finding) -> Level {
-        let scoped = self.scopes.iter().rev().filter(|scope| scope.fits(target, finding));
+        let scoped = self.scopes.iter().rev().filter(|scope| scope.matches(target, finding));
         let mut named = scoped.filter_map(|scope| scope.levels.get(finding.rule));
         named.next().or_else(|| self.levels.get(finding.rule)).copied().unwrap_or(finding.level)
     }
@@ -126,35 +130,38 @@ impl Policy {
             }
         }
         let ignores = |change: &Change| {
-            let fitting = self.scopes.iter().filter(|scope| scope.fits(target, finding)).map(|scope| &scope.ignored);
-            std::iter::once(&self.ignored).chain(fitting).any(|ignored| ignored.covers(change))
+            let matching =
+                self.scopes.iter().filter(|scope| scope.matches(target, finding)).map(|scope| &scope.ignored);
+            std::iter::once(&self.ignored).chain(matching).any(|ignored| ignored.covers(change))
         };
-        // What was cut off a long list, or is counted here, may be no place that is ignored.
+        // Where changes were left out of a long list, or further findings are only counted here, some of them may be
+        // changes that nobody ignores.
         let complete = !finding.changes.is_empty() && finding.changes.len() < MOST_CHANGES && finding.more == 0;
         (complete && finding.changes.iter().all(ignores)).then_some(Excuse::IgnoredPlaces)
     }
 }
 
 impl Scope {
-    fn fits(&self, target: Option<&(String, String)>, finding: &Finding) -> bool {
-        let fits = |pattern: &Option<Pattern>, text: Option<&str>| {
-            pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.fits(text)))
+    fn matches(&self, target: Option<&(String, String)>, finding: &Finding) -> bool {
+        let matches = |pattern: &Option<Pattern>, text: Option<&str>| {
+            pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.matches(text)))
         };
-        fits(&self.service, target.map(|(service, _)| service.as_str()))
-            && fits(&self.handler, target.map(|(_, handler)| handler.as_str()))
-            && self.step.as_ref().is_none_or(|step| steps(finding).any(|name| step.fits(&name)))
+        matches(&self.service, target.map(|(service, _)| service.as_str()))
+            && matches(&self.handler, target.map(|(_, handler)| handler.as_str()))
+            && self.step.as_ref().is_none_or(|step| steps(finding).any(|name| step.matches(&name)))
     }
 }
 
 impl Ignored {
     fn covers(&self, change: &Change) -> bool {
         let header = change.path.strip_prefix("headers.");
-        self.paths.iter().any(|pattern| pattern.fits(&change.path))
-            || header.is_some_and(|header| self.headers.iter().any(|pattern| pattern.fits(header)))
+        self.paths.iter().any(|pattern| pattern.matches(&change.path))
+            || header.is_some_and(|header| self.headers.iter().any(|pattern| pattern.matches(header)))
     }
 }
 
-/// What a step goes by: the name of a run, a state key, `Service/handler` of a call.
+/// The names by which a policy refers to the finding's step: the name of a run, a state key, a signal's name, or the
+/// `Service/handler` of a call.
 fn steps(finding: &Finding) -> impl Iterator<Item = String> + '_ {
     let sides = [&finding.recorded, &finding.replayed].into_iter().flatten();
     sides.flat_map(|command| {

@@ -1,8 +1,8 @@
-//! `*` stands for any text, `?` for any one character.
+//! Patterns for names and JSON paths: `*` matches any text, `?` any one character.
 
 use wildmatch::WildMatch;
 
-/// Of the name of a service, a handler, a step, a header.
+/// A pattern for the name of a service, a handler, a step or a header.
 #[derive(Clone, Debug)]
 pub struct Pattern(WildMatch);
 
@@ -11,20 +11,20 @@ impl Pattern {
         Self(WildMatch::new(text))
     }
 
-    /// Upper and lower case are the same in a header's name.
+    /// A pattern for a header's name, which ignores case.
     pub fn header(text: &str) -> Self {
         Self(WildMatch::new_case_insensitive(text))
     }
 
-    pub fn fits(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         self.0.matches(text)
     }
 }
 
-/// Of a JSON path, and of everything below it: `parameter.items[*].at`, `value.meta`.
+/// A pattern for a JSON path and everything below it: `parameter.items[*].at`, `value.meta`.
 #[derive(Clone, Debug)]
 pub struct PathPattern {
-    itself: WildMatch,
+    path: WildMatch,
     member: WildMatch,
     element: WildMatch,
 }
@@ -32,14 +32,14 @@ pub struct PathPattern {
 impl PathPattern {
     pub fn new(text: &str) -> Self {
         Self {
-            itself: WildMatch::new(text),
+            path: WildMatch::new(text),
             member: WildMatch::new(&format!("{text}.*")),
             element: WildMatch::new(&format!("{text}[*")),
         }
     }
 
-    pub fn fits(&self, path: &str) -> bool {
-        self.itself.matches(path) || self.member.matches(path) || self.element.matches(path)
+    pub fn matches(&self, path: &str) -> bool {
+        self.path.matches(path) || self.member.matches(path) || self.element.matches(path)
     }
 }
 
@@ -48,20 +48,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_stands_for_what_is_below_it() {
+    fn a_path_pattern_matches_everything_below_the_path() {
         let pattern = PathPattern::new("parameter.meta");
         assert!(
-            pattern.fits("parameter.meta") && pattern.fits("parameter.meta.at") && pattern.fits("parameter.meta[0]")
+            pattern.matches("parameter.meta")
+                && pattern.matches("parameter.meta.at")
+                && pattern.matches("parameter.meta[0]")
         );
-        assert!(!pattern.fits("parameter.metadata") && !pattern.fits("parameter") && !pattern.fits("value.meta"));
-        assert!(PathPattern::new("*.requestId").fits("parameter.order.requestId"));
-        assert!(PathPattern::new("parameter.items[*].at").fits("parameter.items[12].at"));
-        assert!(!PathPattern::new("parameter.items[*].at").fits("parameter.items[12].qty"));
+        assert!(
+            !pattern.matches("parameter.metadata") && !pattern.matches("parameter") && !pattern.matches("value.meta")
+        );
+        assert!(PathPattern::new("*.requestId").matches("parameter.order.requestId"));
+        assert!(PathPattern::new("parameter.items[*].at").matches("parameter.items[12].at"));
+        assert!(!PathPattern::new("parameter.items[*].at").matches("parameter.items[12].qty"));
     }
 
     #[test]
-    fn headers_have_no_case() {
-        assert!(Pattern::header("X-Datadog-*").fits("x-datadog-trace-id"));
-        assert!(!Pattern::new("Order*").fits("order") && Pattern::new("Order*").fits("OrderV2"));
+    fn header_patterns_ignore_case() {
+        assert!(Pattern::header("X-Datadog-*").matches("x-datadog-trace-id"));
+        assert!(!Pattern::new("Order*").matches("order") && Pattern::new("Order*").matches("OrderV2"));
     }
 }

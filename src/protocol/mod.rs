@@ -3,6 +3,7 @@
 
 mod command;
 mod control;
+mod draws;
 mod frame;
 mod notification;
 mod scan;
@@ -10,7 +11,8 @@ mod seed;
 
 pub use command::{DecodeError, decode, decode_or_bare, encode};
 pub use control::{AttemptError, Start, Suspension};
+pub use draws::Draws;
 pub use frame::{FrameReader, MessageType, OversizedFrame, put_frame};
-pub use notification::{Notification, NotificationId, Outcome, decode_notification, encode_notification};
+pub use notification::{CompletionResult, Notification, NotificationId, decode_notification, encode_notification};
 pub use scan::{Comparison, behind_time, compare, without_payload};
-pub use seed::{default_seed, milliseconds, unique_seed};
+pub use seed::{default_seed, milliseconds, possible_seeds, unique_seed};

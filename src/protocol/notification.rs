@@ -16,7 +16,7 @@ pub enum NotificationId {
 
 /// What it answers with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CompletionResult {
     Void,
     Value(Vec<u8>),
     Failure(FailureMessage),
@@ -27,7 +27,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     pub id: NotificationId,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<CompletionResult>,
 }
 
 /// Decodes a notification's `raw`.
@@ -41,11 +41,11 @@ pub fn decode_notification(kind: NotificationKind, raw: &[u8]) -> Result<Notific
         None => return Err(malformed("it names neither a completion nor a signal".to_owned())),
     };
     let outcome = message.result.map(|result| match result {
-        message::Result::Void(_) => Outcome::Void,
-        message::Result::Value(value) => Outcome::Value(value.content),
-        message::Result::Failure(failure) => Outcome::Failure(failure),
-        message::Result::InvocationId(id) => Outcome::InvocationId(id),
-        message::Result::StateKeys(keys) => Outcome::StateKeys(keys.keys),
+        message::Result::Void(_) => CompletionResult::Void,
+        message::Result::Value(value) => CompletionResult::Value(value.content),
+        message::Result::Failure(failure) => CompletionResult::Failure(failure),
+        message::Result::InvocationId(id) => CompletionResult::InvocationId(id),
+        message::Result::StateKeys(keys) => CompletionResult::StateKeys(keys.keys),
     });
     Ok(Notification { id, outcome })
 }
@@ -58,11 +58,11 @@ pub fn encode_notification(notification: &Notification) -> Vec<u8> {
         NotificationId::NamedSignal(name) => message::Id::NamedSignal(name),
     });
     let result = notification.outcome.clone().map(|outcome| match outcome {
-        Outcome::Void => message::Result::Void(message::Void {}),
-        Outcome::Value(content) => message::Result::Value(message::Value { content }),
-        Outcome::Failure(failure) => message::Result::Failure(failure),
-        Outcome::InvocationId(id) => message::Result::InvocationId(id),
-        Outcome::StateKeys(keys) => message::Result::StateKeys(StateKeyList { keys }),
+        CompletionResult::Void => message::Result::Void(message::Void {}),
+        CompletionResult::Value(content) => message::Result::Value(message::Value { content }),
+        CompletionResult::Failure(failure) => message::Result::Failure(failure),
+        CompletionResult::InvocationId(id) => message::Result::InvocationId(id),
+        CompletionResult::StateKeys(keys) => message::Result::StateKeys(StateKeyList { keys }),
     });
     NotificationMessage { id, result }.encode_to_vec()
 }

@@ -21,8 +21,14 @@ pub fn unique_seed(id: &[u8; 24], created_at_ms: u64) -> u64 {
     finalise(high ^ low.rotate_left(21) ^ created_at_ms.rotate_left(43))
 }
 
+/// Every seed that an invocation may have been given; `created_at` as in `sys_invocation`.
+pub fn possible_seeds(id: &[u8; 24], created_at: Option<&str>) -> Vec<u64> {
+    let unique = created_at.and_then(milliseconds).map(|created| unique_seed(id, created));
+    [Some(default_seed(id)), unique].into_iter().flatten().collect()
+}
+
 /// splitmix64's finaliser.
-fn finalise(mut mixed: u64) -> u64 {
+pub(super) fn finalise(mut mixed: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)

@@ -1,4 +1,6 @@
-//! The invocations that are to be read: what the server says of each before its journal is read.
+//! The listing: what the server says of each selected invocation before its journal is read.
+
+use std::borrow::Cow;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt32Type};
@@ -6,66 +8,80 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use crate::admin::Chosen;
-use crate::admin::any_of;
-use crate::admin::{Admin, AdminError};
-use crate::journal::{IdOrder, InvocationInfo};
+use super::row_sink::InfoTexts;
+use crate::admin::{Admin, AdminError, ClusterSelection, any_of};
+use crate::journal::{IdOrder, InfoColumn, InvocationInfo};
 use crate::source::arrow::Feed;
 
 /// One invocation: 72 bytes and its key, since there may be a million of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Listed {
+pub struct ListedInvocation {
     pub id: IdOrder,
-    /// How many entries its journal had when it was listed. The server does not say of what has not begun (scheduled, or
-    /// behind another of the same key), whose journal is its input.
+    /// How many entries its journal had when it was listed. Of an invocation that has not started (it is scheduled, or
+    /// waits behind another one of the same key) the server does not say it; the journal is at most the input then.
     pub entries: Option<u32>,
-    /// Into `kinds`.
+    /// Place in `kinds`.
     kind: u32,
-    /// Where its key lies in `keys`.
+    /// Place and length of its key in `keys`.
     key: (u64, u32),
     created_at: i64,
 }
 
-impl Listed {
-    /// Whether this is the same invocation: ids of workflows and idempotent calls are used again once they are free.
+impl ListedInvocation {
+    /// Whether this is the same invocation. Ids of workflows and idempotent calls are used again once they are free.
     pub fn is_still(&self, other: &Self) -> bool {
         self.created_at == other.created_at
     }
 }
 
-/// In the order of ids, which is that in which the server stores them.
+/// The selected invocations in the order of their ids, which is the order in which the server stores them.
 #[derive(Debug, Default)]
 pub struct Listing {
-    pub listed: Vec<Listed>,
-    /// What many invocations have in common.
+    pub listed: Vec<ListedInvocation>,
+    /// What many invocations have in common: the columns in [`SHARED`].
     kinds: Vec<InvocationInfo>,
     keys: String,
 }
 
-const COLUMNS: &str = "id, journal_size, target_service_name, target_service_key, target_handler_name, \
-    target_service_ty, pinned_deployment_id, status, pinned_service_protocol_version, created_at";
+/// The columns whose values many invocations share.
+const SHARED: [InfoColumn; 6] = [
+    InfoColumn::Status,
+    InfoColumn::Handler,
+    InfoColumn::Service,
+    InfoColumn::Deployment,
+    InfoColumn::ProtocolVersion,
+    InfoColumn::ServiceType,
+];
+
+/// The columns that the listing asks for. The target is put together from its parts.
+fn columns() -> String {
+    let info = InfoColumn::ALL.into_iter().filter(|column| *column != InfoColumn::Target);
+    let info: Vec<&str> = info.map(InfoColumn::name).collect();
+    format!("id, journal_size, {}", info.join(", "))
+}
 
 impl Listing {
-    /// All that are chosen.
-    pub async fn read(admin: &Admin, chosen: &Chosen) -> Result<Self, AdminError> {
-        let condition = chosen.sql().map(|condition| format!(" where {condition}")).unwrap_or_default();
-        let mut listing = Self::query(admin, &format!("select {COLUMNS} from sys_invocation{condition}")).await?;
-        if let Some(limit) = chosen.selection.limit {
-            // The first in the order of ids, as everywhere.
+    /// All selected invocations.
+    pub async fn read(admin: &Admin, selected: &ClusterSelection) -> Result<Self, AdminError> {
+        let condition = selected.sql().map(|condition| format!(" where {condition}")).unwrap_or_default();
+        let mut listing = Self::query(admin, &format!("select {} from sys_invocation{condition}", columns())).await?;
+        if let Some(limit) = selected.selection.limit {
+            // The limit means the first ones in the order of ids, as it does for files.
             listing.listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         }
         listing.listed.shrink_to_fit();
         Ok(listing)
     }
 
-    /// These, as far as they are still there.
+    /// These invocations, without those that are gone by now.
     pub async fn read_again(admin: &Admin, ids: &[String]) -> Result<Self, AdminError> {
-        Self::query(admin, &format!("select {COLUMNS} from sys_invocation where {}", any_of("id", ids))).await
+        let (columns, condition) = (columns(), any_of("id", ids));
+        Self::query(admin, &format!("select {columns} from sys_invocation where {condition}")).await
     }
 
     async fn query(admin: &Admin, sql: &str) -> Result<Self, AdminError> {
         admin
-            .tried(async || {
+            .repeat(async || {
                 let mut listing = Self::default();
                 let mut feed = Feed::default();
                 let mut download = admin.query_arrow(sql).await?;
@@ -76,7 +92,7 @@ impl Listing {
                     return Err(download.cut_off());
                 }
                 listing.listed.sort_unstable_by_key(|listed| listed.id);
-                // The view may tell of an invocation twice while it changes hands.
+                // The view may have an invocation twice while its partition moves to another node.
                 listing.listed.dedup_by_key(|listed| listed.id);
                 Ok(listing)
             })
@@ -90,25 +106,21 @@ impl Listing {
         };
         let text = |name| column(name, DataType::LargeUtf8);
         let ids = text("id")?;
-        let keys = text("target_service_key")?;
+        let keys = text(InfoColumn::Key.name())?;
         let entries = column("journal_size", DataType::UInt32)?;
-        let created_at = column("created_at", DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())))?;
-        let created_at = cast(&created_at, &DataType::Int64)?;
-        let shared = [
-            text("target_service_name")?,
-            text("target_handler_name")?,
-            text("target_service_ty")?,
-            text("pinned_deployment_id")?,
-            text("status")?,
-            text("pinned_service_protocol_version")?,
-        ];
+        let milliseconds = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
+        let created_at = cast(&column(InfoColumn::CreatedAt.name(), milliseconds)?, &DataType::Int64)?;
+        let mut shared = Vec::with_capacity(SHARED.len());
+        for column in SHARED {
+            shared.push((column, text(column.name())?));
+        }
         for row in 0..batch.num_rows() {
             let Some(id) = text_at(&ids, row).and_then(IdOrder::of) else { continue };
             let key = text_at(&keys, row).unwrap_or_default();
-            let kind = self.kind_of(shared.each_ref().map(|column| text_at(column, row)));
+            let kind = self.kind_of(&shared, row);
             let at = self.keys.len() as u64;
             self.keys.push_str(key);
-            self.listed.push(Listed {
+            self.listed.push(ListedInvocation {
                 id,
                 entries: (!entries.is_null(row)).then(|| entries.as_primitive::<UInt32Type>().value(row)),
                 kind,
@@ -119,38 +131,26 @@ impl Listing {
         Ok(())
     }
 
-    fn kind_of(&mut self, columns: [Option<&str>; 6]) -> u32 {
-        let [service, handler, service_type, deployment, status, version] =
-            columns.map(|text| text.filter(|text| !text.is_empty()));
-        let version = version.and_then(|version| version.parse().ok()).filter(|version| *version != 0);
+    /// The kind with these values of the shared columns, in `kinds`; a new one where there is none yet.
+    fn kind_of(&mut self, shared: &[(InfoColumn, ArrayRef)], row: usize) -> u32 {
         let is = |kind: &InvocationInfo| {
-            kind.status.as_deref() == status
-                && kind.handler.as_deref() == handler
-                && kind.service.as_deref() == service
-                && kind.deployment.as_deref() == deployment
-                && kind.protocol_version == version
-                && kind.service_type.as_deref() == service_type
+            shared.iter().all(|(column, values)| kind.has_text(*column, text_at(values, row).unwrap_or_default()))
         };
-        // A cluster has some dozens of them, and most invocations are like the one before.
+        // A cluster has some dozens of kinds, and most invocations have the kind of the one before.
         let last = self.listed.last().map(|listed| listed.kind as usize).filter(|last| is(&self.kinds[*last]));
         if let Some(at) = last.or_else(|| self.kinds.iter().position(is)) {
             return at as u32;
         }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        self.kinds.push(InvocationInfo {
-            service: owned(service),
-            handler: owned(handler),
-            service_type: owned(service_type),
-            deployment: owned(deployment),
-            status: owned(status),
-            protocol_version: version,
-            ..InvocationInfo::default()
-        });
+        let mut kind = InvocationInfo::default();
+        for (column, values) in shared {
+            kind.set_column(*column, text_at(values, row).unwrap_or_default());
+        }
+        self.kinds.push(kind);
         self.kinds.len() as u32 - 1
     }
 
-    /// Replaces what is known of one by what another listing says of it.
-    pub fn refresh(&mut self, at: usize, from: &Self, other: &Listed) {
+    /// Replaces what is known of an invocation by what another listing says of it.
+    pub fn refresh(&mut self, at: usize, from: &Self, other: &ListedInvocation) {
         let kind = &from.kinds[other.kind as usize];
         let known = self.kinds.iter().position(|known| known == kind);
         self.listed[at].kind = known.unwrap_or(self.kinds.len()) as u32;
@@ -160,31 +160,44 @@ impl Listing {
         self.listed[at].entries = other.entries;
     }
 
-    /// All that is known of one, as the texts of [`INFO_COLUMNS`](crate::source::arrow::INFO_COLUMNS).
-    pub fn with_info<T>(&self, listed: &Listed, sink: impl FnOnce([&str; 9]) -> T) -> T {
+    /// Gives the texts of all columns of an invocation to `sink`.
+    pub fn with_info<T>(&self, listed: &ListedInvocation, sink: impl FnOnce(InfoTexts<'_>) -> T) -> T {
         let (at, len) = (listed.key.0 as usize, listed.key.1 as usize);
         let key = &self.keys[at..at + len];
         let kind = &self.kinds[listed.kind as usize];
-        let [service, handler, service_type, deployment, status] =
-            [&kind.service, &kind.handler, &kind.service_type, &kind.deployment, &kind.status]
-                .map(|text| text.as_deref().unwrap_or_default());
-        let target = if key.is_empty() { format!("{service}/{handler}") } else { format!("{service}/{key}/{handler}") };
-        let created_at = jiff::Timestamp::from_millisecond(listed.created_at).ok().filter(|_| listed.created_at != 0);
-        let created_at = created_at.map(|time| time.to_string()).unwrap_or_default();
-        let version = kind.protocol_version.map(|version| version.to_string()).unwrap_or_default();
-        sink([&target, service, key, handler, service_type, deployment, status, &version, &created_at])
+        let part = |column| kind.text(column).unwrap_or_default();
+        let texts = InfoColumn::ALL.map(|column| match column {
+            InfoColumn::Target => {
+                let (service, handler) = (part(InfoColumn::Service), part(InfoColumn::Handler));
+                let between = if key.is_empty() { "" } else { "/" };
+                Cow::Owned(format!("{service}/{key}{between}{handler}"))
+            }
+            InfoColumn::Key => Cow::Borrowed(key),
+            InfoColumn::CreatedAt => {
+                let time = jiff::Timestamp::from_millisecond(listed.created_at).ok();
+                let time = time.filter(|_| listed.created_at != 0);
+                Cow::Owned(time.map(|time| time.to_string()).unwrap_or_default())
+            }
+            InfoColumn::Service
+            | InfoColumn::Handler
+            | InfoColumn::ServiceType
+            | InfoColumn::Deployment
+            | InfoColumn::Status
+            | InfoColumn::ProtocolVersion => part(column),
+        });
+        sink(texts.each_ref().map(|text| &**text))
     }
 
-    /// Where an invocation is; `near` is where the one before it was.
+    /// The place of an invocation; `near` is the place of the one before it.
     pub fn find(&self, id: IdOrder, near: usize) -> Option<usize> {
-        // The server sends them in the order of ids, partition by partition.
+        // The server sends rows in the order of ids, partition by partition.
         if self.listed.get(near + 1).is_some_and(|next| next.id == id) {
             return Some(near + 1);
         }
         self.listed.binary_search_by_key(&id, |listed| listed.id).ok()
     }
 
-    /// How many entries they have together.
+    /// How many entries all invocations have together.
     pub fn entries(&self) -> u64 {
         self.listed.iter().map(|listed| u64::from(listed.entries.unwrap_or(1))).sum()
     }

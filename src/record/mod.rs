@@ -1,11 +1,19 @@
-//! Copying journals out of a running cluster: what to read, how far it is, and the file they go to.
+//! Copying journals out of a running cluster: which to read, how far the copy is, and where it goes (a file, or memory).
 
 mod copy;
 mod fetch;
+mod journal_buffer;
 mod listing;
 mod part_file;
 mod progress;
+mod reader;
+mod row_sink;
+mod settle;
+mod skip;
 
-pub use copy::{Copied, CopyError, Pace, copy};
-pub use fetch::{JournalsError, fetch};
-pub use part_file::{Begun, Recording, RecordingError, Subject};
+pub use copy::{CopySummary, copy, copy_to_temporary};
+pub use fetch::{FetchedBatch, JournalFetcher};
+pub use journal_buffer::FetchedJournal;
+pub use part_file::{EarlierRows, Recording, RecordingSubject};
+pub use reader::{CopyError, Pace};
+pub use row_sink::{RecordingError, RowSink};

@@ -1,8 +1,9 @@
-//! The file that journals are copied into: never looking whole while it is not, and gone on with after an interruption.
+//! A recording: the Arrow file that journals are copied into. It appears only when it is whole, and an interrupted copy is
+//! continued by the next run.
 //!
-//! Rows go to `FILE.part`; every now and then it is made sure that they are on disk, and `FILE.part.json` says up to
-//! which byte. Once all is there the part gets the name `FILE`. Whatever happens in between, the next run cuts the part
-//! off at that byte and knows from its rows what is not to be read again.
+//! Rows go to `FILE.part`. From time to time the copy makes sure that they are on disk, and `FILE.part.json` says up to
+//! which byte. A finished part is renamed to `FILE`. After an interruption the next run truncates the part to that byte,
+//! and learns from its rows what it need not read again.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -11,37 +12,29 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::progress::Stretch;
+use super::progress::DetachedRange;
+use super::row_sink::{InfoTexts, RecordingError, RowSink};
+use crate::admin::ClusterSelection;
 use crate::journal::IdOrder;
-use crate::source::arrow::{ArrowWriter, INFO_COLUMNS, Opened, RowRef, Segment, Store, WriteError};
+use crate::platform;
+use crate::source::arrow::{ArrowWriter, Opened, RowRef, Segment, Store};
 
-#[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    #[error("could not write {}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Rows(#[from] WriteError),
-    #[error("{} is a directory", .0.display())]
-    Directory(PathBuf),
-    #[error("{} is being written by another rehearse", .0.display())]
-    Busy(PathBuf),
-    #[error(
-        "{} is an unfinished recording of {theirs}, this would be one of {ours}: finish that one, remove it, or name another file",
-        part.display()
-    )]
-    Other { part: PathBuf, theirs: String, ours: String },
-}
-
-/// What a recording is of: only the same is gone on with.
+/// What a recording is a copy of. A part is continued only if it is a copy of the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
+pub struct RecordingSubject {
     pub url: String,
     /// The condition on `sys_invocation`.
     pub condition: Option<String>,
     pub limit: Option<u64>,
 }
 
-impl std::fmt::Display for Subject {
+impl RecordingSubject {
+    pub fn new(url: String, selected: &ClusterSelection) -> Self {
+        Self { url, condition: selected.sql(), limit: selected.selection.limit }
+    }
+}
+
+impl std::fmt::Display for RecordingSubject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.url)?;
         if let Some(condition) = &self.condition {
@@ -51,50 +44,52 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// `FILE.part.json`.
+/// The content of `FILE.part.json`.
 #[derive(Debug, Serialize, Deserialize)]
-struct State {
-    /// The layout of its batches: another is not gone on with.
+struct PartFileState {
+    /// The layout of the part's batches. A part with another layout is not continued.
     layout: u32,
-    subject: Subject,
-    /// So many bytes of the part are batches of rows.
+    subject: RecordingSubject,
+    /// The number of bytes of the part that are whole batches, safely on disk.
     committed: u64,
-    apart: Vec<Stretch>,
+    #[serde(rename = "apart")]
+    detached: Vec<DetachedRange>,
 }
 
-/// Counted up whenever [`ArrowWriter`] writes another.
+/// Increased whenever the batches that [`ArrowWriter`] writes change.
 const LAYOUT: u32 = 2;
 
-/// What is in a part already.
+/// What an earlier, interrupted run has written.
 #[derive(Debug, Default)]
-pub struct Begun {
-    /// Journals, in stretches, with how many rows of each.
+pub struct EarlierRows {
+    /// Ids of the part's runs of rows, and the number of rows in each.
     pub rows: Vec<(IdOrder, u32)>,
-    /// Those of them that are no beginning.
-    pub apart: Vec<Stretch>,
+    /// The ranges among them that are not the beginning of their journal.
+    pub detached: Vec<DetachedRange>,
 }
 
 /// Rows on their way into a file.
 pub struct Recording {
-    writer: ArrowWriter<Sink>,
-    kept: Option<Kept>,
+    writer: ArrowWriter<PartWriter>,
+    /// `None` for a temporary file.
+    paths: Option<PartPaths>,
 }
 
-struct Kept {
+struct PartPaths {
     target: PathBuf,
     part: PathBuf,
     state: PathBuf,
-    subject: Subject,
+    subject: RecordingSubject,
 }
 
-struct Sink {
+struct PartWriter {
     file: BufWriter<File>,
     at: u64,
-    /// The schema is there already, and the writer writes it all the same.
+    /// Discards what is written: the Arrow writer starts with the schema, which a continued part has already.
     muted: bool,
 }
 
-impl Write for Sink {
+impl Write for PartWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.muted {
             return Ok(bytes.len());
@@ -112,93 +107,90 @@ impl Write for Sink {
 const BUFFER: usize = 256 << 10;
 
 impl Recording {
-    /// Into a file without a name, which is gone with the process.
+    /// A temporary file without a name, which is removed when it is closed.
     pub fn temporary() -> Result<Self, RecordingError> {
         let file = tempfile::tempfile().map_err(|source| RecordingError::Io { path: std::env::temp_dir(), source })?;
-        Ok(Self { writer: writer(file, 0)?, kept: None })
+        Ok(Self { writer: writer(file, 0)?, paths: None })
     }
 
-    /// Into `target`, going on with what was begun.
-    pub fn open(target: &Path, subject: Subject) -> Result<(Self, Begun), RecordingError> {
+    /// The file `target`, continuing what an earlier run has written of it.
+    pub fn open(target: &Path, subject: RecordingSubject) -> Result<(Self, EarlierRows), RecordingError> {
         let beside = |ending: &str| {
             let mut name = target.as_os_str().to_owned();
             name.push(ending);
             PathBuf::from(name)
         };
-        let kept = Kept { target: target.to_owned(), part: beside(".part"), state: beside(".part.json"), subject };
+        let paths =
+            PartPaths { target: target.to_owned(), part: beside(".part"), state: beside(".part.json"), subject };
         if target.is_dir() {
-            return Err(RecordingError::Directory(kept.target));
+            return Err(RecordingError::Directory(paths.target));
         }
-        let failed = |source| RecordingError::Io { path: kept.part.clone(), source };
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&kept.part).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RecordingError::Busy(kept.part)),
-            // Not every file system has locks.
-            Err(TryLockError::Error(error)) => tracing::debug!(%error, "not locked"),
+        let failed = |source| RecordingError::Io { path: paths.part.clone(), source };
+        let (mut file, locked) = match platform::open_as_only_writer(&paths.part) {
+            Ok(opened) => opened,
+            Err(TryLockError::WouldBlock) => return Err(RecordingError::Busy(paths.part)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        // Some file systems have no locks.
+        if let Err(error) = locked {
+            tracing::debug!(%error, "not locked");
         }
-        let (committed, begun) = kept.begun()?.unwrap_or_default();
+        let (committed, earlier) = paths.earlier_rows()?.unwrap_or_default();
         file.set_len(committed).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        Ok((Self { writer: writer(file, committed)?, kept: Some(kept) }, begun))
+        Ok((Self { writer: writer(file, committed)?, paths: Some(paths) }, earlier))
     }
 
-    /// Adds a row, with the texts of [`INFO_COLUMNS`] where it [`Self::begins`] a journal.
-    pub fn push(&mut self, row: RowRef<'_>, info: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), RecordingError> {
-        Ok(self.writer.push_with(row, info)?)
-    }
-
-    /// Whether the next row needs what is known of its invocation.
-    pub fn begins(&self, id: &str) -> bool {
-        self.writer.begins(id)
-    }
-
-    /// Whether it stays, and so is worth committing.
-    pub fn is_kept(&self) -> bool {
-        self.kept.is_some()
-    }
-
-    /// Makes sure that what was pushed is there after whatever happens.
-    pub fn commit(&mut self, apart: Vec<Stretch>) -> Result<(), RecordingError> {
-        self.writer.flush()?;
-        let Some(kept) = &self.kept else { return Ok(()) };
-        let sink = self.writer.sink_mut();
-        let synced = sink.flush().and_then(|()| sink.file.get_ref().sync_data());
-        synced.map_err(|source| RecordingError::Io { path: kept.part.clone(), source })?;
-        kept.write_state(&State { layout: LAYOUT, subject: kept.subject.clone(), committed: sink.at, apart })
-    }
-
-    /// All is there: the file gets its name, or is handed out to be read.
+    /// Finishes the file: it gets its name. The open file is returned for those who read it next.
     pub fn finish(self) -> Result<Arc<File>, RecordingError> {
-        let Self { writer, kept } = self;
+        let Self { writer, paths } = self;
         let sink = writer.finish()?;
-        let path = || kept.as_ref().map_or_else(std::env::temp_dir, |kept| kept.part.clone());
+        let path = || paths.as_ref().map_or_else(std::env::temp_dir, |paths| paths.part.clone());
         let file =
             sink.file.into_inner().map_err(|error| RecordingError::Io { path: path(), source: error.into_error() })?;
-        if let Some(kept) = &kept {
+        if let Some(paths) = &paths {
             file.sync_all().map_err(|source| RecordingError::Io { path: path(), source })?;
-            fs::rename(&kept.part, &kept.target)
-                .map_err(|source| RecordingError::Io { path: kept.target.clone(), source })?;
-            // Without its part it means nothing.
-            let _ = fs::remove_file(&kept.state);
+            fs::rename(&paths.part, &paths.target)
+                .map_err(|source| RecordingError::Io { path: paths.target.clone(), source })?;
+            // The state means nothing without its part.
+            let _ = fs::remove_file(&paths.state);
         }
         Ok(Arc::new(file))
     }
 }
 
-fn writer(file: File, at: u64) -> Result<ArrowWriter<Sink>, RecordingError> {
-    let sink = Sink { file: BufWriter::with_capacity(BUFFER, file), at, muted: at > 0 };
+impl RowSink for Recording {
+    fn wants_info(&self, id: &str) -> bool {
+        self.writer.begins(id)
+    }
+
+    fn push(&mut self, row: RowRef<'_>, info: Option<InfoTexts<'_>>) -> Result<(), RecordingError> {
+        Ok(self.writer.push_with(row, info)?)
+    }
+
+    fn commit(&mut self, detached: impl FnOnce() -> Vec<DetachedRange>) -> Result<(), RecordingError> {
+        let Some(paths) = &self.paths else { return Ok(()) };
+        self.writer.flush()?;
+        let sink = self.writer.sink_mut();
+        let synced = sink.flush().and_then(|()| sink.file.get_ref().sync_data());
+        synced.map_err(|source| RecordingError::Io { path: paths.part.clone(), source })?;
+        let (committed, subject) = (sink.at, paths.subject.clone());
+        paths.write_state(&PartFileState { layout: LAYOUT, subject, committed, detached: detached() })
+    }
+}
+
+fn writer(file: File, at: u64) -> Result<ArrowWriter<PartWriter>, RecordingError> {
+    let sink = PartWriter { file: BufWriter::with_capacity(BUFFER, file), at, muted: at > 0 };
     let mut writer = ArrowWriter::with_info(sink)?;
     writer.sink_mut().muted = false;
     Ok(writer)
 }
 
-impl Kept {
-    /// What an earlier run left behind, if that can be gone on with.
-    fn begun(&self) -> Result<Option<(u64, Begun)>, RecordingError> {
+impl PartPaths {
+    /// What an earlier run left behind, if it can be continued.
+    fn earlier_rows(&self) -> Result<Option<(u64, EarlierRows)>, RecordingError> {
         let Ok(text) = fs::read(&self.state) else { return Ok(None) };
-        let Ok(state) = serde_json::from_slice::<State>(&text) else { return Ok(None) };
+        let Ok(state) = serde_json::from_slice::<PartFileState>(&text) else { return Ok(None) };
         let failed = |source| RecordingError::Io { path: self.part.clone(), source };
         let len = fs::metadata(&self.part).map_err(failed)?.len();
         if state.layout != LAYOUT || state.committed == 0 || len < state.committed {
@@ -213,16 +205,16 @@ impl Kept {
         }
         let file = File::open(&self.part).map_err(failed)?;
         let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
-            tracing::warn!("{} can not be gone on with, and is begun anew", self.part.display());
+            tracing::warn!("{} can not be continued, and is written anew", self.part.display());
             return Ok(None);
         };
         let found = segment.pieces();
         let rows = found.pieces.iter().map(|piece| (piece.id, piece.rows)).collect();
-        Ok(Some((state.committed, Begun { rows, apart: state.apart })))
+        Ok(Some((state.committed, EarlierRows { rows, detached: state.detached })))
     }
 
-    /// In one step, so that there is always one state or the other.
-    fn write_state(&self, state: &State) -> Result<(), RecordingError> {
+    /// Replaces the state in one step, so that there is always a whole one.
+    fn write_state(&self, state: &PartFileState) -> Result<(), RecordingError> {
         let failed = |source| RecordingError::Io { path: self.state.clone(), source };
         let mut next = self.state.clone().into_os_string();
         next.push(".next");

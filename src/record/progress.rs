@@ -1,94 +1,96 @@
-//! Which entries of each journal are written already: rows may come twice, and a journal's later part before its first.
+//! The progress of a copy: which entries of each journal are written already.
+//!
+//! The server may send a row twice, and a later part of a journal before its beginning.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// By invocation, in the order of the listing.
+/// Progress by invocation, in the order of the listing.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// So many entries from the first one on.
-    have: Vec<u32>,
-    /// Stretches that came before what precedes them.
-    apart: BTreeMap<usize, Vec<Range<u32>>>,
+pub struct CopyProgress {
+    /// The number of entries that are written without a gap, from the first one on.
+    written: Vec<u32>,
+    /// Ranges that are written while what precedes them is not.
+    detached: BTreeMap<usize, Vec<Range<u32>>>,
 }
 
-/// A stretch of a journal that is written while what precedes it is not.
+/// A range of a journal that is written while what precedes it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct DetachedRange {
     pub id: String,
     pub from: u32,
     pub to: u32,
 }
 
-impl Tally {
+impl CopyProgress {
     pub fn new(invocations: usize) -> Self {
-        Self { have: vec![0; invocations], apart: BTreeMap::new() }
+        Self { written: vec![0; invocations], detached: BTreeMap::new() }
     }
 
-    /// Notes an entry; `false` if it is there already.
+    /// Notes an entry; `false` if it was written before.
     pub fn add(&mut self, at: usize, index: u32) -> bool {
-        if index == self.have[at] {
-            self.have[at] += 1;
-            if !self.apart.is_empty() {
-                self.join(at);
+        if index == self.written[at] {
+            self.written[at] += 1;
+            if !self.detached.is_empty() {
+                self.attach(at);
             }
             return true;
         }
-        if index < self.have[at] {
+        if index < self.written[at] {
             return false;
         }
-        self.add_apart(at, index..index + 1)
+        self.add_detached(at, index..index + 1)
     }
 
-    /// Notes a stretch that lies apart; `false` if it is there already.
-    pub fn add_apart(&mut self, at: usize, new: Range<u32>) -> bool {
-        let apart = self.apart.entry(at).or_default();
-        if apart.iter().any(|stretch| stretch.start < new.end && new.start < stretch.end) {
+    /// Notes a range whose beginning is missing; `false` if some of it was written before.
+    pub fn add_detached(&mut self, at: usize, new: Range<u32>) -> bool {
+        let detached = self.detached.entry(at).or_default();
+        if detached.iter().any(|range| range.start < new.end && new.start < range.end) {
             return false;
         }
-        match apart.iter_mut().find(|stretch| stretch.end == new.start) {
-            Some(stretch) => stretch.end = new.end,
-            None => apart.push(new),
+        match detached.iter_mut().find(|range| range.end == new.start) {
+            Some(range) => range.end = new.end,
+            None => detached.push(new),
         }
         true
     }
 
-    /// What lies apart and follows on what is there joins it.
-    fn join(&mut self, at: usize) {
-        let Some(apart) = self.apart.get_mut(&at) else { return };
-        while let Some(next) = apart.iter().position(|stretch| stretch.start == self.have[at]) {
-            self.have[at] = apart.swap_remove(next).end;
+    /// Counts detached ranges in that continue what is written without a gap.
+    fn attach(&mut self, at: usize) {
+        let Some(detached) = self.detached.get_mut(&at) else { return };
+        while let Some(next) = detached.iter().position(|range| range.start == self.written[at]) {
+            self.written[at] = detached.swap_remove(next).end;
         }
-        if apart.is_empty() {
-            self.apart.remove(&at);
+        if detached.is_empty() {
+            self.detached.remove(&at);
         }
     }
 
-    /// So many entries are there without a gap.
-    pub fn have(&self, at: usize) -> u32 {
-        self.have[at]
+    /// How many entries are written without a gap.
+    pub fn written(&self, at: usize) -> u32 {
+        self.written[at]
     }
 
-    pub fn set(&mut self, at: usize, have: u32) {
-        self.have[at] = have;
-        self.join(at);
+    pub fn set_written(&mut self, at: usize, written: u32) {
+        self.written[at] = written;
+        self.attach(at);
     }
 
-    /// Whether just so many entries are there; of a journal that has not begun, its input at most.
+    /// Whether exactly this many entries are written. Of an invocation that has not started, the server does not say how
+    /// many entries there are: at most the input.
     pub fn is_whole(&self, at: usize, entries: Option<u32>) -> bool {
-        let as_many = entries.map_or(self.have[at] <= 1, |entries| self.have[at] == entries);
-        as_many && !self.apart.contains_key(&at)
+        let as_many = entries.map_or(self.written[at] <= 1, |entries| self.written[at] == entries);
+        as_many && !self.detached.contains_key(&at)
     }
 
-    pub fn is_apart(&self, at: usize) -> bool {
-        self.apart.contains_key(&at)
+    pub fn has_detached(&self, at: usize) -> bool {
+        self.detached.contains_key(&at)
     }
 
-    /// All that lies apart.
-    pub fn stretches(&self) -> impl Iterator<Item = (usize, &Range<u32>)> {
-        self.apart.iter().flat_map(|(at, apart)| apart.iter().map(|stretch| (*at, stretch)))
+    pub fn detached(&self) -> impl Iterator<Item = (usize, &Range<u32>)> {
+        self.detached.iter().flat_map(|(at, ranges)| ranges.iter().map(|range| (*at, range)))
     }
 }
 
@@ -98,13 +100,13 @@ mod tests {
 
     #[test]
     fn rows_come_in_any_order_and_again() {
-        let mut tally = Tally::new(2);
-        assert!(tally.add(0, 0) && tally.add(0, 3) && tally.add(0, 4) && tally.add(0, 2));
-        assert!(!tally.add(0, 4) && !tally.add(0, 0));
-        assert_eq!(tally.have(0), 1);
-        assert!(!tally.is_whole(0, Some(1)));
-        assert!(tally.add(0, 1));
-        assert!(tally.is_whole(0, Some(5)) && !tally.is_whole(0, None) && !tally.add(0, 3));
-        assert!(tally.is_whole(1, Some(0)) && tally.is_whole(1, None));
+        let mut progress = CopyProgress::new(2);
+        assert!(progress.add(0, 0) && progress.add(0, 3) && progress.add(0, 4) && progress.add(0, 2));
+        assert!(!progress.add(0, 4) && !progress.add(0, 0));
+        assert_eq!(progress.written(0), 1);
+        assert!(!progress.is_whole(0, Some(1)));
+        assert!(progress.add(0, 1));
+        assert!(progress.is_whole(0, Some(5)) && !progress.is_whole(0, None) && !progress.add(0, 3));
+        assert!(progress.is_whole(1, Some(0)) && progress.is_whole(1, None));
     }
 }

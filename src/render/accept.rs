@@ -1,23 +1,24 @@
-//! `accept`: what fails the run, as acceptances to be looked at and put into `rehearse.toml`.
+//! The `accept` format: acceptances for the findings that fail the run, to be reviewed and put into `rehearse.toml`.
 
 use std::io::{self, Write};
 
+use super::text::truncate;
 use super::{Render, escaped, words};
 use crate::policy::{Acceptance, Date, write_acceptances};
 use crate::report::{Invocation, Report};
 use crate::source::Ids;
 
-/// Who accepts, why and until when.
+/// The renderer of the `accept` format: who accepts, why and until when.
 #[derive(Clone, Debug)]
 pub struct Accept {
-    /// `rehearse.toml` is not read while one is empty: someone has to say.
+    /// May be empty in printed tables. `rehearse.toml` with an empty reason is an error, so a person has to fill it in.
     pub reason: String,
     pub author: String,
     pub expires: Option<Date>,
 }
 
 impl Accept {
-    /// One for each fingerprint that fails the run.
+    /// One acceptance for each fingerprint that fails the run.
     pub fn acceptances(&self, report: &Report) -> Vec<Acceptance> {
         let failing = report.fingerprints().into_iter().filter(|tally| tally.finding.weighs(report.gate.fail_on));
         failing
@@ -37,10 +38,10 @@ impl Accept {
     }
 }
 
-/// The step, so that those who read the file need not look the fingerprint up.
+/// The step in words, so that readers of the file need not look the fingerprint up.
 fn step(row: Option<&crate::rules::ContextRow>) -> String {
     let text = row.and_then(|row| row.recorded.as_deref().or(row.replayed.as_deref())).unwrap_or_default();
-    words::cut(&escaped(text), 100)
+    truncate(&escaped(text), 100)
 }
 
 impl Render for Accept {

@@ -1,32 +1,30 @@
-//! What `rehearse apply` says to people.
+//! `rehearse apply` as text for people: what a plan is about to do, each turn, and the summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::human::{BOLD, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
-use super::words::cut;
+use super::style::{BOLD, DIM, GREEN, RED, YELLOW};
+use super::text::{number, truncate as cut, write_wrapped};
 use super::{brief, escaped};
 use crate::journal::InvocationInfo;
-use crate::operate::log::Outcome;
-use crate::operate::plan::{Action, Plan, Step};
-use crate::operate::{Turn, Unfinished};
+use crate::operate::{ActionKind, ActionOutcome, ApplySummary, Plan, PlannedAction, RepointOutcome, TurnResult};
 
-/// A reason is shown up to here.
+/// Longer reasons are cut off here.
 const REASON: usize = 300;
 
-/// What a plan is about to do.
+/// Writes what a plan is about to do, by handler and cause.
 pub fn write_intent(plan: &Plan, to: &dyn Fn(usize) -> String, out: &mut dyn Write) -> io::Result<()> {
     let mut steps: BTreeMap<(String, String), u64> = BTreeMap::new();
     for action in plan.todo() {
-        let what = match &action.step {
-            Step::Resume { candidate } => format!("to resume on {}", to(*candidate)),
-            Step::Restart { candidate, kill_first: true, .. } => {
+        let what = match &action.kind {
+            ActionKind::Resume { candidate } => format!("to resume on {}", to(*candidate)),
+            ActionKind::Restart { candidate, kill_first: true, .. } => {
                 format!("to kill, and start anew on {}", to(*candidate))
             }
-            Step::Restart { candidate, .. } => format!("to start anew on {}", to(*candidate)),
-            Step::Leave => continue,
+            ActionKind::Restart { candidate, .. } => format!("to start anew on {}", to(*candidate)),
+            ActionKind::Leave => continue,
         };
         let what = format!("{} {what}", handler_of(action));
         *steps.entry((what, action.cause.clone())).or_default() += 1;
@@ -43,16 +41,16 @@ pub fn write_intent(plan: &Plan, to: &dyn Fn(usize) -> String, out: &mut dyn Wri
 }
 
 /// `Order/process`
-fn handler_of(action: &Action) -> String {
+fn handler_of(action: &PlannedAction) -> String {
     let info = InvocationInfo { target: action.target.clone(), ..InvocationInfo::default() };
     info.service_and_handler().map(|(service, handler)| format!("{service}/{handler}")).unwrap_or_default()
 }
 
-/// Every action, one after the other.
+/// Writes every action, one after the other.
 pub fn write_actions(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for action in &plan.actions {
         let target = action.target.as_deref().map(|target| brief(target).into_owned()).unwrap_or_default();
-        writeln!(out, "\n{BOLD}{}{BOLD:#}  {}  {target}", action.step.name(), brief(&action.invocation))?;
+        writeln!(out, "\n{BOLD}{}{BOLD:#}  {}  {target}", action.kind.name(), brief(&action.invocation))?;
         write_wrapped("  ", &escaped(&action.reason), out)?;
         for line in &action.cli {
             writeln!(out, "  {DIM}${DIM:#} {}", escaped(line))?;
@@ -61,8 +59,8 @@ pub fn write_actions(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// One turn, as it ends.
-pub fn write_turn(action: &Action, turn: &Turn, out: &mut dyn Write) -> io::Result<()> {
+/// Writes how one turn ended.
+pub fn write_turn(action: &PlannedAction, turn: &TurnResult, out: &mut dyn Write) -> io::Result<()> {
     let (style, name, detail) = match turn {
         Ok((outcome, detail)) => (style_of(*outcome), outcome.name(), detail.clone()),
         Err(unfinished) => (YELLOW, "unfinished", unfinished.to_string()),
@@ -72,62 +70,56 @@ pub fn write_turn(action: &Action, turn: &Turn, out: &mut dyn Write) -> io::Resu
     writeln!(out, "{style}{name}{style:#}  {}{target}  {detail}", brief(&action.invocation))
 }
 
-fn style_of(outcome: Outcome) -> Style {
+/// Writes how a repoint ended.
+pub fn write_repoint(deployment: &str, outcome: &RepointOutcome, out: &mut dyn Write) -> io::Result<()> {
     match outcome {
-        Outcome::Completed | Outcome::Progressed | Outcome::Waiting => GREEN,
-        Outcome::Moved | Outcome::Left | Outcome::Silent => YELLOW,
-        Outcome::Failed => RED,
-    }
-}
-
-/// How all turns went.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    pub outcomes: BTreeMap<Outcome, u64>,
-    /// Begun, and not ended.
-    pub unfinished: u64,
-    pub not_begun: u64,
-}
-
-impl Tally {
-    pub fn count(&mut self, turn: &Turn) {
-        match turn {
-            Ok((outcome, _)) => *self.outcomes.entry(*outcome).or_default() += 1,
-            Err(Unfinished::NotBegun(_)) => self.not_begun += 1,
-            Err(_) => self.unfinished += 1,
+        RepointOutcome::AlreadyThere => Ok(()),
+        RepointOutcome::Refused(found) => {
+            writeln!(
+                out,
+                "{deployment} is left as it is: {} of the {} invocations in flight on it would not replay on {}:",
+                found.against.len(),
+                found.checked,
+                brief(&found.url)
+            )?;
+            found.against.iter().try_for_each(|(id, why)| writeln!(out, "  {}  {}", brief(id), brief(why)))
+        }
+        RepointOutcome::Done(found) => {
+            let (url, checked) = (brief(&found.url), found.checked);
+            writeln!(out, "{deployment} is at {url} now; all {checked} in flight on it replay there")
         }
     }
+}
 
-    pub fn of(&self, outcome: Outcome) -> u64 {
-        self.outcomes.get(&outcome).copied().unwrap_or(0)
-    }
-
-    /// Everything that was to be done is done.
-    pub fn is_done(&self) -> bool {
-        self.unfinished + self.not_begun + self.of(Outcome::Silent) == 0
+fn style_of(outcome: ActionOutcome) -> Style {
+    match outcome {
+        ActionOutcome::Completed | ActionOutcome::Progressed | ActionOutcome::Waiting => GREEN,
+        ActionOutcome::Moved | ActionOutcome::Left | ActionOutcome::Silent => YELLOW,
+        ActionOutcome::Failed => RED,
     }
 }
 
-pub fn write_tally(tally: &Tally, log: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut said: Vec<String> = Outcome::ALL
+/// Writes how many turns ended how.
+pub fn write_apply_summary(summary: &ApplySummary, log: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut said: Vec<String> = ActionOutcome::ALL
         .iter()
-        .filter(|outcome| tally.of(**outcome) > 0)
+        .filter(|outcome| summary.of(**outcome) > 0)
         .map(|outcome| {
             let style = style_of(*outcome);
-            format!("{style}{} {}{style:#}", number(tally.of(*outcome)), outcome.name())
+            format!("{style}{} {}{style:#}", number(summary.of(*outcome)), outcome.name())
         })
         .collect();
-    if tally.unfinished > 0 {
-        said.push(format!("{YELLOW}{} unfinished{YELLOW:#}", number(tally.unfinished)));
+    if summary.unfinished > 0 {
+        said.push(format!("{YELLOW}{} unfinished{YELLOW:#}", number(summary.unfinished)));
     }
-    if tally.not_begun > 0 {
-        said.push(format!("{} not begun", number(tally.not_begun)));
+    if summary.not_started > 0 {
+        said.push(format!("{} not begun", number(summary.not_started)));
     }
     if said.is_empty() {
         said.push("nothing was to be done".to_owned());
     }
     writeln!(out, "{}", said.join(", "))?;
-    if !tally.is_done() {
+    if !summary.is_done() {
         writeln!(out, "Run the same command again to go on; what is done is in {}", brief(log))?;
     }
     Ok(())

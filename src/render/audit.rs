@@ -1,37 +1,39 @@
-//! What `rehearse audit` says to people: causes first, what each candidate makes of them, then the deployments.
+//! An audit as text for people: the causes and what each candidate makes of them, then the deployments.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::human::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, number_u64 as number, write_wrapped};
-use super::words::{count, cut};
+use super::style::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
+use super::text::{count, number, truncate as cut, write_wrapped};
 use super::{brief, escaped};
-use crate::operate::plan::quoted;
-use crate::operate::{AuditReport, Cause, Cell, FailingStep, Row, RowOf, Stuck, StuckStatus, Surveyed};
+use crate::operate::{
+    AuditReport, DeploymentSurvey, FailingStep, HelpCounts, MatrixCell, MatrixRow, MatrixSubject, Stuck, StuckCause,
+    StuckStatus, shell_word,
+};
 use crate::report::Verdict;
 
-/// A message is shown up to here.
+/// Longer messages are cut off here.
 const MESSAGE: usize = 600;
 
-/// More causes than this are counted, but with -v.
+/// Without `-v`, causes beyond this number are only counted.
 const CAUSES: usize = 40;
 
-/// How much is told.
+/// How much to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub enum AuditDetail {
     Brief,
-    /// Every stuck invocation by name, and deployments that are as they should be.
+    /// Also every stuck invocation by name, and the deployments that need no attention.
     Full,
 }
 
-pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_audit(report: &AuditReport, detail: AuditDetail, out: &mut dyn Write) -> io::Result<()> {
     let audit = &report.audit;
     let rows = report.rows();
-    let shown = if detail == Detail::Full { audit.causes.len() } else { CAUSES };
+    let shown = if detail == AuditDetail::Full { audit.causes.len() } else { CAUSES };
     for (at, cause) in audit.causes.iter().enumerate().take(shown) {
         write_cause(at + 1, cause, report, out)?;
         write_cells(&rows[at], Some(cause), report, out)?;
-        if detail == Detail::Full {
+        if detail == AuditDetail::Full {
             for member in &cause.members {
                 write_member(&audit.stuck[*member], report, out)?;
             }
@@ -44,7 +46,7 @@ pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) ->
         writeln!(out, "and {causes} causes more, with {} (-v shows them)\n", count(more, "invocation"))?;
     }
     for row in &rows[audit.causes.len()..] {
-        if let RowOf::InFlight { deployment, service, handler } = &row.of {
+        if let MatrixSubject::InFlight { deployment, service, handler } = &row.of {
             let name = brief(&format!("{service}/{handler}")).into_owned();
             writeln!(out, "{BOLD}{}{BOLD:#} in flight on {}, not stuck: {name}", number(row.count), brief(deployment))?;
             write_cells(row, None, report, out)?;
@@ -55,7 +57,7 @@ pub fn write_audit(report: &AuditReport, detail: Detail, out: &mut dyn Write) ->
     write_summary(report, out)
 }
 
-fn write_cause(place: usize, cause: &Cause, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
+fn write_cause(place: usize, cause: &StuckCause, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     let handler = brief(&format!("{}/{}", cause.service, cause.handler)).into_owned();
     let code =
         cause.code.as_deref().map_or_else(|| "paused, without a failure".to_owned(), |code| brief(code).into_owned());
@@ -70,10 +72,10 @@ fn write_cause(place: usize, cause: &Cause, report: &AuditReport, out: &mut dyn 
         let message = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         write_wrapped("   ", &cut(&escaped(&message), MESSAGE), out)?;
     }
-    let mut where_to = tally(&cause.statuses);
+    let mut where_to = counts_first(&cause.statuses);
     if !cause.deployments.is_empty() {
         let alone = cause.deployments.keys().next().filter(|_| cause.deployments.len() == 1);
-        let pinned = alone.map_or_else(|| tally_behind(&cause.deployments), |id| brief(id).into_owned());
+        let pinned = alone.map_or_else(|| names_first(&cause.deployments), |id| brief(id).into_owned());
         where_to.push_str(&format!(", pinned to {pinned}"));
     }
     if !cause.sdks.is_empty() {
@@ -106,15 +108,20 @@ fn at_step(step: &FailingStep) -> String {
     said
 }
 
-fn write_cells(row: &Row, cause: Option<&Cause>, report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
-    // What has ended can be started anew at most.
+fn write_cells(
+    row: &MatrixRow,
+    cause: Option<&StuckCause>,
+    report: &AuditReport,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    // An invocation that has ended cannot be resumed, only restarted.
     let over = cause.is_some_and(|cause| cause.statuses.contains_key(StuckStatus::Failed.name()));
     for (at, (cell, candidate)) in row.cells.iter().zip(&report.candidates).enumerate() {
         let name = match &candidate.deployment {
             Some(id) => format!("{} ({})", brief(&candidate.url), brief(id)),
             None => brief(&candidate.url).into_owned(),
         };
-        writeln!(out, "   {CYAN}on {name}{CYAN:#}: {}", fares(cell, over))?;
+        writeln!(out, "   {CYAN}on {name}{CYAN:#}: {}", verdict_counts(cell, over))?;
         for (rule, n) in &cell.rules {
             writeln!(out, "      {} {}", number(*n), brief(rule))?;
         }
@@ -122,8 +129,8 @@ fn write_cells(row: &Row, cause: Option<&Cause>, report: &AuditReport, out: &mut
             write_wrapped("      ", &format!("{} {}", number(*n), cut(&escaped(reason), MESSAGE)), out)?;
         }
         if let Some(id) = cause.and_then(|cause| first_against(cause, at, report)) {
-            let (admin, url) = (quoted(&report.audit.admin_url), quoted(&candidate.url));
-            let id = quoted(id);
+            let (admin, url) = (shell_word(&report.audit.admin_url), shell_word(&candidate.url));
+            let id = shell_word(id);
             let line = format!("rehearse check {admin} --invocation {id} --against {url}");
             writeln!(out, "      why: {CYAN}{}{CYAN:#}", escaped(&line))?;
         }
@@ -131,8 +138,8 @@ fn write_cells(row: &Row, cause: Option<&Cause>, report: &AuditReport, out: &mut
     Ok(())
 }
 
-/// One of a cause that a candidate does not replay.
-fn first_against<'r>(cause: &Cause, candidate: usize, report: &'r AuditReport) -> Option<&'r str> {
+/// The id of one invocation of a cause that a candidate does not replay.
+fn first_against<'r>(cause: &StuckCause, candidate: usize, report: &'r AuditReport) -> Option<&'r str> {
     let ids = cause.members.iter().map(|at| report.audit.stuck[*at].id.as_str());
     ids.into_iter().find(|id| {
         let judged = report.matrix.of(id).and_then(|checked| checked.verdicts.get(candidate));
@@ -141,7 +148,7 @@ fn first_against<'r>(cause: &Cause, candidate: usize, report: &'r AuditReport) -
 }
 
 /// `9 would resume, 3 mismatch`.
-fn fares(cell: &Cell, over: bool) -> String {
+fn verdict_counts(cell: &MatrixCell, over: bool) -> String {
     let parts = [
         (cell.compatible, GREEN, if over { "would replay" } else { "would resume" }),
         (cell.mismatch, RED, "mismatch"),
@@ -169,9 +176,11 @@ fn write_member(stuck: &Stuck, report: &AuditReport, out: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn write_deployments(report: &AuditReport, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
-    let shown = |deployment: &&Surveyed| detail == Detail::Full || !deployment.removable() || deployment.registered;
-    let deployments: Vec<&Surveyed> = report.audit.deployments.iter().filter(shown).collect();
+fn write_deployments(report: &AuditReport, detail: AuditDetail, out: &mut dyn Write) -> io::Result<()> {
+    let shown = |deployment: &&DeploymentSurvey| {
+        detail == AuditDetail::Full || !deployment.removable() || deployment.registered
+    };
+    let deployments: Vec<&DeploymentSurvey> = report.audit.deployments.iter().filter(shown).collect();
     if deployments.is_empty() {
         return Ok(());
     }
@@ -182,11 +191,11 @@ fn write_deployments(report: &AuditReport, detail: Detail, out: &mut dyn Write) 
         writeln!(out, "  {BOLD}{}{BOLD:#}  {endpoint}{DIM}{sdk}{DIM:#}", brief(&deployment.id))?;
         let in_flight = match deployment.in_flight() {
             0 => "drained".to_owned(),
-            n => format!("{} in flight: {}", number(n), tally(&deployment.in_flight)),
+            n => format!("{} in flight: {}", number(n), counts_first(&deployment.in_flight)),
         };
         write_wrapped("    ", &in_flight, out)?;
         if !deployment.callers.is_empty() {
-            write_wrapped("    called by ", &tally_behind(&deployment.callers), out)?;
+            write_wrapped("    called by ", &names_first(&deployment.callers), out)?;
         }
         for other in &deployment.shares_endpoint_with {
             writeln!(
@@ -218,26 +227,26 @@ fn write_summary(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     let causes = format!("{} {}", number(causes as u64), if causes == 1 { "cause" } else { "causes" });
     write!(out, "{BOLD}{} stuck{BOLD:#} for {causes} on {server}", count(audit.stuck.len() as u64, "invocation"))?;
     if !report.candidates.is_empty() {
-        let [helped, not, unknown] = report.help();
-        write!(out, ": {GREEN}{} would resume on a candidate{GREEN:#}", number(helped))?;
-        if not > 0 {
-            write!(out, ", {RED}{} on none{RED:#}", number(not))?;
+        let HelpCounts { would_resume, would_not, undecided } = report.help();
+        write!(out, ": {GREEN}{} would resume on a candidate{GREEN:#}", number(would_resume))?;
+        if would_not > 0 {
+            write!(out, ", {RED}{} on none{RED:#}", number(would_not))?;
         }
-        if unknown > 0 {
-            write!(out, ", {YELLOW}{} undecided{YELLOW:#}", number(unknown))?;
+        if undecided > 0 {
+            write!(out, ", {YELLOW}{} undecided{YELLOW:#}", number(undecided))?;
         }
     }
     writeln!(out)
 }
 
 /// `3 paused, 9 backing-off`.
-fn tally(counts: &BTreeMap<String, u64>) -> String {
+fn counts_first(counts: &BTreeMap<String, u64>) -> String {
     let said: Vec<String> = counts.iter().map(|(name, n)| format!("{} {}", number(*n), brief(name))).collect();
     said.join(", ")
 }
 
 /// `dp_1 (3), dp_2 (9)`.
-fn tally_behind(counts: &BTreeMap<String, u64>) -> String {
+fn names_first(counts: &BTreeMap<String, u64>) -> String {
     let said: Vec<String> = counts.iter().map(|(name, n)| format!("{} ({})", brief(name), number(*n))).collect();
     said.join(", ")
 }

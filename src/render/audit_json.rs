@@ -1,33 +1,34 @@
-//! `rehearse audit --format json`: one document. The schema is `schemas/audit.v1.json`.
+//! An audit as one JSON document, for `rehearse audit --format json`. The schema is `schemas/audit.v1.json`.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::write_json;
-use crate::operate::plan::PlanCandidate;
-use crate::operate::{AuditReport, Cause, FailureCause, Judged, Row, Surveyed};
+use crate::operate::{
+    AuditReport, CandidateVerdict, DeploymentSurvey, FailureCause, HelpCounts, MatrixRow, PlanCandidate, StuckCause,
+};
 use crate::report::Verdict;
 
-/// Raised when a field changes its meaning or goes away; not when one is added.
+/// Increased when a field changes its meaning or goes away, not when one is added.
 pub const AUDIT_SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct AuditDocument<'a> {
     schema_version: u32,
     admin_url: &'a str,
     server_version: &'a str,
     taken_at: &'a str,
-    summary: Summary,
+    summary: AuditSummaryObject,
     candidates: &'a [PlanCandidate],
-    causes: &'a [Cause],
-    matrix: Vec<Row>,
-    deployments: Vec<DeploymentObject<'a>>,
-    invocations: Vec<InvocationObject<'a>>,
+    causes: &'a [StuckCause],
+    matrix: Vec<MatrixRow>,
+    deployments: Vec<DeploymentSurveyObject<'a>>,
+    invocations: Vec<StuckObject<'a>>,
 }
 
 #[derive(Serialize)]
-struct Summary {
+struct AuditSummaryObject {
     stuck: u64,
     causes: u64,
     /// Some candidate replays them, and they can be resumed.
@@ -37,14 +38,14 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct DeploymentObject<'a> {
+struct DeploymentSurveyObject<'a> {
     #[serde(flatten)]
-    deployment: &'a Surveyed,
+    deployment: &'a DeploymentSurvey,
     removable: bool,
 }
 
 #[derive(Serialize)]
-struct InvocationObject<'a> {
+struct StuckObject<'a> {
     id: &'a str,
     target: Option<String>,
     status: &'static str,
@@ -55,11 +56,11 @@ struct InvocationObject<'a> {
     deployment: Option<&'a str>,
     commands: u64,
     /// By candidate.
-    verdicts: Vec<VerdictObject<'a>>,
+    verdicts: Vec<CandidateVerdictObject<'a>>,
 }
 
 #[derive(Serialize)]
-struct VerdictObject<'a> {
+struct CandidateVerdictObject<'a> {
     verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
@@ -71,13 +72,14 @@ struct VerdictObject<'a> {
 
 pub fn write_audit_json(report: &AuditReport, out: &mut dyn Write) -> io::Result<()> {
     let audit = &report.audit;
-    let [would_resume, would_not, undecided] = if report.candidates.is_empty() { [0; 3] } else { report.help() };
-    let document = Document {
+    let help = if report.candidates.is_empty() { HelpCounts::default() } else { report.help() };
+    let HelpCounts { would_resume, would_not, undecided } = help;
+    let document = AuditDocument {
         schema_version: AUDIT_SCHEMA_VERSION,
         admin_url: &audit.admin_url,
         server_version: &audit.server_version,
         taken_at: &audit.taken_at,
-        summary: Summary {
+        summary: AuditSummaryObject {
             stuck: audit.stuck.len() as u64,
             causes: audit.causes.len() as u64,
             would_resume,
@@ -90,13 +92,13 @@ pub fn write_audit_json(report: &AuditReport, out: &mut dyn Write) -> io::Result
         deployments: audit
             .deployments
             .iter()
-            .map(|deployment| DeploymentObject { deployment, removable: deployment.removable() })
+            .map(|deployment| DeploymentSurveyObject { deployment, removable: deployment.removable() })
             .collect(),
         invocations: audit
             .stuck
             .iter()
             .zip(audit.causes_by_place())
-            .map(|(stuck, cause)| InvocationObject {
+            .map(|(stuck, cause)| StuckObject {
                 id: &stuck.id,
                 target: stuck.info.target(),
                 status: stuck.status.name(),
@@ -119,8 +121,8 @@ pub fn write_audit_json(report: &AuditReport, out: &mut dyn Write) -> io::Result
     writeln!(out)
 }
 
-fn verdict_object(judged: &Judged) -> VerdictObject<'_> {
-    VerdictObject {
+fn verdict_object(judged: &CandidateVerdict) -> CandidateVerdictObject<'_> {
+    CandidateVerdictObject {
         verdict: judged.verdict,
         rule: judged.rule.map(|(rule, _)| rule),
         command_index: judged.rule.map(|(_, at)| at),

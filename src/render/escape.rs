@@ -1,4 +1,4 @@
-//! Text out of journals is data: it can not repaint a terminal, end a line or reverse one.
+//! Escaping: text from journals is data, so it must not control a terminal, end a line or reverse it.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-/// Characters that do something rather than show something: controls, line ends, what turns text around, and what is
-/// no character at all (XML can not have U+FFFE).
+/// Whether a character acts instead of being shown: control characters, line ends, characters that reverse or hide text,
+/// and code points that are not characters (XML forbids U+FFFE).
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{61C}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
-/// Where the first character is that does something. Besides [`acts`]: what CI systems take for a command in a log,
-/// `##[` and `##vso[` anywhere, `::` where a line may begin with it.
+/// The position of the first character that acts. Besides [`acts`], these are the starts of commands that CI systems
+/// recognise in logs: `##[` and `##vso[` anywhere, and `::` where it may start a line.
 fn first_acting(text: &str) -> Option<usize> {
     let mut begins = true;
     text.char_indices().find_map(|(at, c)| {
@@ -28,7 +28,7 @@ fn first_acting(text: &str) -> Option<usize> {
     })
 }
 
-/// The text with such characters written out (`\u{1b}`).
+/// The text with characters that act written as escapes (`\u{1b}`).
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     let mut shown = String::new();
@@ -52,10 +52,10 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// More of a text than this is more than a person reads in one line.
+/// Bytes of text that a person reads in one line.
 const LONGEST: usize = 1000;
 
-/// The text for a line that a person reads: escaped, and its beginning only where it is very long.
+/// The text for one line that a person reads: escaped, and shortened to its beginning where it is very long.
 pub fn brief(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST {
         return escaped(text);
@@ -64,15 +64,15 @@ pub fn brief(text: &str) -> Cow<'_, str> {
     format!("{}… ({} bytes)", escaped(begins), text.len()).into()
 }
 
-/// Writes JSON in which such characters are escaped too: a terminal may be what reads it, or a CI system.
+/// Writes JSON in which characters that act are escaped too, since a terminal or a CI system may show it.
 pub fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(out, Plain);
+    let mut serializer = serde_json::Serializer::with_formatter(out, EscapingFormatter);
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
-struct Plain;
+struct EscapingFormatter;
 
-impl Formatter for Plain {
+impl Formatter for EscapingFormatter {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = first_acting(rest) {
@@ -96,19 +96,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_acts() {
+    fn escaped_text_does_not_act() {
         assert_eq!(escaped("plain é 🦀"), "plain é 🦀");
         assert_eq!(escaped("\u{1b}[2Jx\r\n\u{9b}31m\u{202e}"), "\\u{1b}[2Jx\\r\\n\\u{9b}31m\\u{202e}");
     }
 
     #[test]
-    fn nothing_is_a_command_to_a_ci_system() {
+    fn escaped_text_is_not_a_command_to_a_ci_system() {
         assert_eq!(escaped("::error::x a::b ::set-env"), "\\u{3a}:error::x a::b \\u{3a}:set-env");
         assert_eq!(escaped("a ##[error]b ##vso[c] # ##"), "a \\u{23}#[error]b \\u{23}#vso[c] # ##");
     }
 
     #[test]
-    fn json_reads_back_as_it_was() {
+    fn escaped_json_reads_back_unchanged() {
         let text = "##[error] ::a\u{9b}\u{202e}\u{7f}\"\\\n\u{feff}é🦀";
         let mut out = Vec::new();
         write_json(&mut out, &text).unwrap();

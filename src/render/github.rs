@@ -1,23 +1,26 @@
-//! `github`: workflow commands that GitHub Actions shows as annotations. The step summary is `markdown`.
+//! The `github` format: workflow commands that GitHub Actions shows as annotations. The step's summary is in the
+//! `markdown` format.
 
 use std::io::{self, Write};
 
+use super::text::count;
 use super::{Render, SourceFiles, brief, words};
 use crate::journal::InvocationInfo;
-use crate::policy::gate::Outcome;
+use crate::policy::gate::GateOutcome;
 use crate::report::{Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
 
-/// GitHub shows so many of each kind for a step, and drops the rest without a word.
-const MOST: usize = 10;
+/// GitHub shows this many annotations of each kind for a step, and silently drops the rest.
+const MOST_OF_KIND: usize = 10;
 
+/// The renderer of the `github` format.
 #[derive(Debug, Default)]
 pub struct GitHub {
     pub sources: SourceFiles,
 }
 
-/// One annotation to be.
+/// One annotation.
 struct Annotation<'a> {
     command: &'static str,
     file: Option<&'a str>,
@@ -34,7 +37,7 @@ impl Render for GitHub {
         let annotations = self.annotations(report, ids);
         for kind in ["error", "warning", "notice"] {
             let mut of_kind = annotations.iter().filter(|annotation| annotation.command == kind).peekable();
-            for _ in 0..MOST - 1 {
+            for _ in 0..MOST_OF_KIND - 1 {
                 let Some(annotation) = of_kind.next() else { break };
                 annotation.write(out)?;
             }
@@ -43,7 +46,7 @@ impl Render for GitHub {
                 [] => {}
                 [last] => last.write(out)?,
                 _ => {
-                    let message = "the summary of this step, or another report format, has them all".to_owned();
+                    let message = "the summary of this step, or another report format, lists them all".to_owned();
                     let title = format!("rehearse: {} more", left.len());
                     Annotation { command: kind, file: None, title, message }.write(out)?;
                 }
@@ -60,7 +63,7 @@ impl GitHub {
         let file = |info: &InvocationInfo| self.sources.of(info);
         for group in report.groups().into_iter().filter(|group| group.is_unexplained()) {
             let example = &group.example;
-            let count = words::count(group.count, "invocation");
+            let count = count(group.count, "invocation");
             let reason = brief(example.judgement.reason.as_deref().unwrap_or_default());
             annotations.push(Annotation {
                 command: if group.verdict == Verdict::Failed { "error" } else { "warning" },
@@ -79,7 +82,7 @@ impl GitHub {
                 Level::Off => continue,
             };
             let advice = rules::find(finding.rule).map(Rule::advice).unwrap_or_default();
-            let count = words::count(tally.count, "invocation");
+            let count = count(tally.count, "invocation");
             let first = ids.id(tally.order);
             annotations.push(Annotation {
                 command,
@@ -93,17 +96,17 @@ impl GitHub {
             });
         }
         let outcome = gate.outcome();
-        let said = match outcome {
-            Outcome::Passed => "everything that was checked replays".to_owned(),
-            Outcome::Failed | Outcome::Undecided => gate.reasons().join("; "),
+        let result = match outcome {
+            GateOutcome::Passed => "everything that was checked replays".to_owned(),
+            GateOutcome::Failed | GateOutcome::Undecided => gate.reasons().join("; "),
         };
         let command = match outcome {
-            Outcome::Passed => "notice",
-            Outcome::Failed | Outcome::Undecided => "error",
+            GateOutcome::Passed => "notice",
+            GateOutcome::Failed | GateOutcome::Undecided => "error",
         };
-        let checked = words::count(report.summary.checked, "invocation");
-        let message = format!("{checked} checked: {said}");
-        // First, so that no number of findings pushes it out.
+        let checked = count(report.summary.checked, "invocation");
+        let message = format!("{checked} checked: {result}");
+        // The outcome comes first, so that GitHub never drops it.
         annotations
             .insert(0, Annotation { command, file: None, title: format!("rehearse {}", outcome.name()), message });
         annotations
@@ -120,12 +123,12 @@ impl Annotation<'_> {
     }
 }
 
-/// What ends a message, or stands for another character in one.
+/// Escapes a message: the characters that end it, and the escape character itself.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// In a property, what ends it as well.
+/// Escapes a property, which `:` and `,` end as well.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

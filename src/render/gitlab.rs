@@ -1,15 +1,17 @@
-//! `gitlab`: a code quality report, shown in the widget of a merge request.
+//! The `gitlab` format: a code quality report, which GitLab shows in a merge request.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::text::count;
 use super::{Render, SourceFiles, brief, words, write_json};
 use crate::journal::InvocationInfo;
 use crate::report::{Invocation, Report, Verdict};
 use crate::rules::Level;
 use crate::source::Ids;
 
+/// The renderer of the `gitlab` format.
 #[derive(Debug, Default)]
 pub struct GitLab {
     pub sources: SourceFiles,
@@ -51,7 +53,7 @@ impl Render for GitLab {
                 Level::Note => "info",
                 Level::Off => continue,
             };
-            let count = words::count(tally.count, "invocation");
+            let count = count(tally.count, "invocation");
             issues.push(Issue {
                 description: format!(
                     "{}: {} ({count}, first {})",
@@ -68,7 +70,7 @@ impl Render for GitLab {
         for group in report.groups().into_iter().filter(|group| group.is_unexplained()) {
             let example = &group.example;
             let failed = group.verdict == Verdict::Failed;
-            let count = words::count(group.count, "invocation");
+            let count = count(group.count, "invocation");
             let reason = brief(example.judgement.reason.as_deref().unwrap_or_default());
             issues.push(Issue {
                 description: format!("{}: {reason} ({count})", words::handler_of(&example.info)),
@@ -95,6 +97,6 @@ impl Render for GitLab {
 
 impl GitLab {
     fn location(&self, info: &InvocationInfo) -> Location<'_> {
-        Location { path: self.sources.or_nowhere(info), lines: Lines { begin: 1 } }
+        Location { path: self.sources.or_fallback(info), lines: Lines { begin: 1 } }
     }
 }

@@ -1,40 +1,26 @@
-//! `human`: what a person reads at 3 a.m. Groups of one cause, each with one invocation shown in full.
+//! The `human` format: invocations grouped by cause, with one of each group in full, for a terminal or a log.
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::findings::write_findings;
+use super::style::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
+use super::text::{count, number, write_wrapped};
 use super::{Render, brief, escaped, words};
 use crate::policy::AcceptanceState;
-use crate::policy::gate::{Outcome, Reason};
+use crate::policy::gate::{GateOutcome, Reason};
 use crate::report::{Group, Invocation, Report, Verdict};
-use crate::rules::{self, Cause, Change, ContextRow, Finding, Level};
+use crate::rules::{Change, Finding};
 use crate::source::Ids;
 
-/// For a terminal, or a log. Styles are written always; the stream drops them where they do not belong.
+/// The renderer of the `human` format.
 #[derive(Debug, Default)]
 pub struct Human {
-    /// Whether every invocation gets a line of its own.
+    /// Whether every invocation also gets a line of its own.
     pub verbose: bool,
 }
-
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
-pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
-pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
-
-/// A column's width: two of them, the index and the mark fit in 100 columns.
-const WIDTH: usize = 42;
-
-/// Findings of one invocation that are shown in full.
-const SHOWN: usize = 4;
-
-/// Changes of one finding that are shown.
-const CHANGES: usize = 8;
 
 impl Render for Human {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
@@ -97,19 +83,6 @@ fn write_group(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out)
 }
 
-/// What stops replay, one finding after the other.
-pub(super) fn write_findings(invocation: &Invocation, out: &mut dyn Write) -> io::Result<()> {
-    let errors: Vec<&Finding> = invocation.errors().collect();
-    for (at, finding) in errors.iter().take(SHOWN).enumerate() {
-        writeln!(out)?;
-        write_finding(finding, invocation, at > 0, out)?;
-    }
-    if errors.len() > SHOWN {
-        writeln!(out, "\n  and {} findings more", number(errors.len() - SHOWN))?;
-    }
-    Ok(())
-}
-
 fn write_others(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     if group.count > 1 {
         let named: Vec<String> = group
@@ -125,107 +98,15 @@ fn write_others(group: &Group, ids: &Ids, out: &mut dyn Write) -> io::Result<()>
             .collect();
         let more = group.count - 1;
         let rest = more - named.len() as u64;
-        writeln!(out, "\n  {BOLD}{} more like it{BOLD:#}:", number_u64(more))?;
+        writeln!(out, "\n  {BOLD}{} more like it{BOLD:#}:", number(more))?;
         for name in named {
             writeln!(out, "    {name}")?;
         }
         if rest > 0 {
-            writeln!(out, "    and {} others", number_u64(rest))?;
+            writeln!(out, "    and {} others", number(rest))?;
         }
     }
     Ok(())
-}
-
-fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &mut dyn Write) -> io::Result<()> {
-    let then = if later { "then " } else { "" };
-    let level = match finding.level {
-        Level::Error => "",
-        Level::Warn => " (a warning, by policy)",
-        Level::Note => " (a note, by policy)",
-        Level::Off => " (off, by policy)",
-    };
-    writeln!(
-        out,
-        "  {then}{BOLD}{}{BOLD:#}{level} at command {} of {}",
-        finding.rule, finding.command_index, invocation.judgement.commands
-    )?;
-    write_columns(finding, out)?;
-    let cause = match finding.cause {
-        Cause::CodeChange => Some("the code changed (two replays of the candidate agree)"),
-        Cause::NonDeterminism => Some("the candidate is not deterministic (two of its replays differ)"),
-        Cause::Unknown => None,
-    };
-    if let Some(cause) = cause.filter(|_| !later) {
-        writeln!(out, "  cause: {cause}")?;
-    }
-    for hint in &finding.hints {
-        writeln!(out, "  hint:  {}", brief(hint))?;
-    }
-    if let Some(rule) = rules::find(finding.rule).filter(|_| !later) {
-        write_wrapped("  next:  ", &words::advice(rule, finding, invocation), out)?;
-        writeln!(out, "         {CYAN}rehearse explain {}{CYAN:#}", rule.id)?;
-    }
-    Ok(())
-}
-
-/// The finding among its neighbours, recorded beside replayed.
-fn write_columns(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    let rows = finding.context.rows();
-    let width = rows
-        .iter()
-        .filter_map(|row| row.recorded.as_deref())
-        .map(|text| escaped(text).width() + 3)
-        .chain(finding.changes.iter().take(CHANGES).map(|change| sides(change).0.width() + 5))
-        .max()
-        .unwrap_or(0)
-        .clamp(24, WIDTH);
-    let digits = rows.iter().filter_map(|row| row.index).max().map_or(0, |last| last.to_string().len() + 1).max(4);
-    let steps = digits + 5;
-    writeln!(out, "{:steps$}{DIM}{}{DIM:#}{DIM}replayed{DIM:#}", "", pad("recorded", width))?;
-    for row in &rows {
-        write_row(row, digits, width, out)?;
-        if row.differs {
-            write_changes(finding, steps + 2, width, out)?;
-        }
-    }
-    if finding.agree_after > 0 {
-        let verb = if finding.agree_after == 1 { "agrees" } else { "agree" };
-        writeln!(out, "{:steps$}{DIM}{} more {verb}, up to the frontier{DIM:#}", "", number(finding.agree_after))?;
-    }
-    Ok(())
-}
-
-fn write_row(row: &ContextRow, digits: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let style = if row.differs { RED } else { Style::new() };
-    let mark = if row.differs { "≠" } else { " " };
-    let index = row.index.map(|index| index.to_string()).unwrap_or_default();
-    let side =
-        |text: &Option<String>| text.as_deref().map_or_else(|| "—".to_owned(), |text| escaped(text).into_owned());
-    let recorded = pad(&cut(&side(&row.recorded), width - 2), width);
-    writeln!(out, "  {style}{mark}{index:>digits$}  {recorded}{}{style:#}", cut(&side(&row.replayed), WIDTH))
-}
-
-fn write_changes(finding: &Finding, indent: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    for change in finding.changes.iter().take(CHANGES) {
-        let (recorded, replayed) = sides(change);
-        let (recorded, replayed) = (pad(&cut(&recorded, width - 3), width), cut(&replayed, WIDTH));
-        writeln!(out, "{:indent$}{YELLOW}{recorded}{replayed}{YELLOW:#}", "")?;
-        for line in change.lines.iter().flat_map(|lines| lines.lines()).take(20) {
-            writeln!(out, "{:indent$}  {}", "", cut(&escaped(line), 2 * WIDTH))?;
-        }
-    }
-    if finding.changes.len() > CHANGES {
-        writeln!(out, "{:indent$}and {} more places", "", number(finding.changes.len() - CHANGES))?;
-    }
-    Ok(())
-}
-
-/// A differing place with its value on both sides.
-fn sides(change: &Change) -> (String, String) {
-    let path = escaped(&change.path);
-    let room = WIDTH.saturating_sub(path.width() + 5);
-    let (recorded, replayed) = words::values(change, room);
-    (format!("{path}: {recorded}"), format!("{path}: {replayed}"))
 }
 
 fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
@@ -233,22 +114,22 @@ fn write_notes(report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()
         let places: Vec<&Finding> = example.notes().filter(|note| note.rule == *rule).collect();
         let Some(first) = places.first() else { continue };
         let invocations =
-            if *count == 1 { "1 invocation".to_owned() } else { format!("{} invocations", number_u64(*count)) };
+            if *count == 1 { "1 invocation".to_owned() } else { format!("{} invocations", number(*count)) };
         write!(out, "{CYAN}note{CYAN:#}  {BOLD}{rule}{BOLD:#} in {invocations}, first ")?;
         if let Some(target) = example.info.target() {
             write!(out, "{}, ", brief(&target))?;
         }
         write!(out, "{}, at command {}", brief(ids.id(example.order).as_str()), first.command_index)?;
         if let Some(change) = first.changes.first() {
-            write!(out, "\n      {}", shifted(change))?;
+            write!(out, "\n      {}", time_difference(change))?;
         }
         writeln!(out, "\n      does not stop replay; {CYAN}rehearse explain {rule}{CYAN:#}\n")?;
     }
     Ok(())
 }
 
-/// How far apart two times are: a trace made later has later times, with the same delay.
-fn shifted(change: &Change) -> String {
+/// By how much two times differ.
+fn time_difference(change: &Change) -> String {
     let time = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64).unwrap_or(0);
     let (recorded, replayed) = (time(&change.recorded), time(&change.replayed));
     let path = escaped(&change.path);
@@ -257,8 +138,13 @@ fn shifted(change: &Change) -> String {
         return format!("{path}: {} → {}", side(recorded), side(replayed));
     }
     let seconds = (i128::from(replayed) - i128::from(recorded)) as f64 / 1000.0;
-    format!("{path} differs by {seconds:+.1} s (a trace made later than the recording has later times all the same)")
+    format!(
+        "{path} differs by {seconds:+.1} s (a trace made later than the recording has later times even where the code is the same)"
+    )
 }
+
+/// Covered handlers that are listed by name.
+const MOST_COVERED: usize = 20;
 
 fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let summary = &report.summary;
@@ -266,7 +152,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "{YELLOW}nothing was checked{YELLOW:#}: no journal was found, or none was selected");
     }
     let noun = if summary.checked == 1 { "invocation" } else { "invocations" };
-    write!(out, "{BOLD}{} {noun}{BOLD:#}: ", number_u64(summary.checked))?;
+    write!(out, "{BOLD}{} {noun}{BOLD:#}: ", number(summary.checked))?;
     let groups = report.groups();
     let mut separator = "";
     for verdict in [Verdict::Compatible, Verdict::Mismatch, Verdict::Failed, Verdict::Inconclusive] {
@@ -275,13 +161,13 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             continue;
         }
         let style = style_of(verdict);
-        write!(out, "{separator}{style}{} {}{style:#}", number_u64(count), verdict.name())?;
+        write!(out, "{separator}{style}{} {}{style:#}", number(count), verdict.name())?;
         let causes = groups.iter().filter(|group| group.verdict == verdict).count();
         if causes > 0 && count > 1 {
-            write!(out, " ({} {})", number(causes), if causes == 1 { "cause" } else { "causes" })?;
+            write!(out, " ({} {})", number(causes as u64), if causes == 1 { "cause" } else { "causes" })?;
         }
         if verdict == Verdict::Mismatch && summary.excused > 0 {
-            write!(out, ", {} of them excused", number_u64(summary.excused))?;
+            write!(out, ", {} of them excused", number(summary.excused))?;
         }
         separator = ", ";
     }
@@ -289,20 +175,20 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut covered: Vec<String> = report
         .coverage
         .iter()
-        .take(20)
+        .take(MOST_COVERED)
         .map(|(name, covered)| {
             let journals = if covered.journals == 1 { "journal" } else { "journals" };
             let paths = if covered.paths() == 1 { "path" } else { "distinct paths" };
             format!(
                 "{} ({} {journals}, {} {paths})",
                 words::handler(name),
-                number_u64(covered.journals),
-                number(covered.paths())
+                number(covered.journals),
+                number(covered.paths() as u64)
             )
         })
         .collect();
-    if report.coverage.len() > 20 {
-        covered.push(format!("and {} handlers more", number(report.coverage.len() - 20)));
+    if report.coverage.len() > MOST_COVERED {
+        covered.push(format!("and {} more handlers", number((report.coverage.len() - MOST_COVERED) as u64)));
     }
     if covered.is_empty() {
         covered.push("nothing".to_owned());
@@ -310,8 +196,8 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write_wrapped("covered: ", &covered.join(", "), out)
 }
 
-/// Handlers that are listed by name.
-const HANDLERS: usize = 40;
+/// Handlers without a journal that are listed by name.
+const MOST_NOT_COVERED: usize = 40;
 
 fn write_not_covered(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut names: Vec<String> =
@@ -319,24 +205,24 @@ fn write_not_covered(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    if names.len() > HANDLERS {
-        let more = names.len() - HANDLERS;
-        names.truncate(HANDLERS);
-        names.push(format!("and {} handlers more", number(more)));
+    if names.len() > MOST_NOT_COVERED {
+        let more = names.len() - MOST_NOT_COVERED;
+        names.truncate(MOST_NOT_COVERED);
+        names.push(format!("and {} more handlers", number(more as u64)));
     }
     write_wrapped("not covered: ", &names.join(", "), out)
 }
 
-/// Acceptances that need someone's attention.
+/// Acceptances that a person should look at: unused and expired ones.
 fn write_acceptances(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for (acceptance, state) in &report.acceptances {
         let what = match state {
             AcceptanceState::Used { .. } => continue,
-            AcceptanceState::Unused => "is unused: nothing has its fingerprint, so it can be deleted".to_owned(),
+            AcceptanceState::Unused => "is unused: no finding has its fingerprint, so it can be deleted".to_owned(),
             AcceptanceState::Expired { on } => {
                 let on = match on {
-                    0 => "nothing has its fingerprint any more".to_owned(),
-                    on => format!("{} with its fingerprint", words::count(*on, "finding")),
+                    0 => "no finding has its fingerprint any more".to_owned(),
+                    on => format!("{} with its fingerprint", count(*on, "finding")),
                 };
                 format!("has expired{}; {on}", acceptance.expires.map(|day| format!(" on {day}")).unwrap_or_default())
             }
@@ -352,14 +238,14 @@ fn write_acceptances(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What the run is held to, where that is more than what the numbers above say.
+/// The decisions of the gate that the summary does not already show.
 fn write_gate(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(proofs) = &report.proofs {
         let shown = format!(
-            "a divergence was injected into {}; {} caught, {} would have failed the run",
-            words::count(proofs.injected, "trace"),
-            number_u64(proofs.caught),
-            number_u64(proofs.stopped),
+            "a divergence was injected into {}: {} caught, {} would have failed the run",
+            count(proofs.injected, "trace"),
+            number(proofs.caught),
+            number(proofs.stopped),
         );
         write_wrapped("proof: ", &shown, out)?;
     }
@@ -368,79 +254,8 @@ fn write_gate(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for reason in gate.undecided.iter().filter(|reason| !plain(reason)) {
         writeln!(out, "{YELLOW}undecided{YELLOW:#}: {reason}")?;
     }
-    if gate.report_only && gate.outcome() != Outcome::Passed {
-        writeln!(out, "report only: this run would not have passed")?;
+    if gate.report_only && gate.outcome() != GateOutcome::Passed {
+        writeln!(out, "report only: otherwise this run would not have passed")?;
     }
     Ok(())
-}
-
-/// Text behind a label, broken at spaces, further lines under the first.
-pub(super) fn write_wrapped(label: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let indent = " ".repeat(label.width());
-    let mut line = label.to_owned();
-    for word in text.split(' ') {
-        if line.width() + word.width() > 98 && line.trim() != label.trim() {
-            writeln!(out, "{}", line.trim_end())?;
-            line.clone_from(&indent);
-        }
-        line.push_str(word);
-        line.push(' ');
-    }
-    writeln!(out, "{}", line.trim_end())
-}
-
-fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// At most `width` columns, with an ellipsis where something was cut off.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut columns = 0;
-    let kept: String = text
-        .chars()
-        .take_while(|c| {
-            columns += c.width().unwrap_or(0);
-            columns < width
-        })
-        .collect();
-    kept + "…"
-}
-
-fn number(count: usize) -> String {
-    number_u64(count as u64)
-}
-
-/// `1,204`.
-pub(super) fn number_u64(count: u64) -> String {
-    let digits = count.to_string();
-    let mut shown = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_their_thousands_apart() {
-        assert_eq!(number_u64(7), "7");
-        assert_eq!(number_u64(1204), "1,204");
-        assert_eq!(number_u64(1_000_000), "1,000,000");
-    }
-
-    #[test]
-    fn long_text_is_cut_to_its_columns() {
-        assert_eq!(cut("abc", 3), "abc");
-        assert_eq!(cut("abcdef", 4), "abc…");
-        assert!(cut("日本語テキスト", 6).width() <= 6);
-    }
 }

@@ -1,4 +1,4 @@
-//! `json`: one document for the run. `jsonl`: one line an invocation, as it is known. The schema is
+//! The `json` format, one document for the run, and the `jsonl` format, one line per invocation. The schema of both is
 //! `schemas/report.v1.json`.
 
 use std::io::{self, Write};
@@ -6,17 +6,17 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Render, write_json};
-use crate::policy::gate::Outcome;
+use crate::policy::gate::GateOutcome;
 use crate::policy::{Acceptance, AcceptanceState};
 use crate::report::{Invocation, Report, Summary, Verdict};
 use crate::rules::Finding;
 use crate::source::Ids;
 
-/// Raised when a field changes its meaning or goes away; not when one is added.
+/// Raised when a field changes its meaning or is removed; not when one is added.
 pub const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct InvocationObject<'a> {
+struct JudgedInvocationObject<'a> {
     id: &'a str,
     target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ struct InvocationObject<'a> {
 
 fn write_invocation(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
     let id = ids.id(invocation.order);
-    let object = InvocationObject {
+    let object = JudgedInvocationObject {
         id: id.as_str(),
         target: invocation.info.target(),
         deployment: invocation.info.deployment.as_deref(),
@@ -47,10 +47,10 @@ fn write_invocation(invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> 
     write_json(out, &object)
 }
 
-/// One JSON document, written as the run goes: the summary comes last.
+/// The renderer of the `json` format. It writes invocations while the run goes on; the summary comes last.
 #[derive(Debug, Default)]
 pub struct Json {
-    begun: bool,
+    started: bool,
 }
 
 #[derive(Serialize)]
@@ -97,29 +97,29 @@ fn acceptance((acceptance, state): &(Acceptance, AcceptanceState)) -> Acceptance
 
 #[derive(Serialize)]
 struct GateObject {
-    outcome: Outcome,
+    outcome: GateOutcome,
     report_only: bool,
     reasons: Vec<String>,
 }
 
 impl Json {
-    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        let separator = if self.begun { "," } else { "{\"schema_version\":1,\n\"invocations\":[" };
-        self.begun = true;
+    fn start(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let separator = if self.started { "," } else { "{\"schema_version\":1,\n\"invocations\":[" };
+        self.started = true;
         out.write_all(separator.as_bytes())
     }
 }
 
 impl Render for Json {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
-        self.begin(out)?;
+        self.start(out)?;
         out.write_all(b"\n")?;
         write_invocation(invocation, ids, out)
     }
 
     fn finish(&mut self, report: &Report, _ids: &Ids, out: &mut dyn Write) -> io::Result<()> {
-        if !self.begun {
-            self.begin(out)?;
+        if !self.started {
+            self.start(out)?;
         }
         let summary: &Summary = &report.summary;
         out.write_all(b"],\n\"summary\":")?;
@@ -160,7 +160,7 @@ impl Render for Json {
     }
 }
 
-/// One line an invocation.
+/// The renderer of the `jsonl` format.
 #[derive(Debug, Default)]
 pub struct JsonLines;
 
@@ -175,4 +175,4 @@ impl Render for JsonLines {
     }
 }
 
-const _: () = assert!(SCHEMA_VERSION == 1, "Json::begin writes the version out");
+const _: () = assert!(SCHEMA_VERSION == 1, "Json::start writes the version out");

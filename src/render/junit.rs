@@ -1,16 +1,17 @@
-//! `junit`: a suite a handler, a case an invocation, and one case for what a run as a whole is held to.
+//! The `junit` format: one suite per handler, one test case per invocation, and one case for the gate of the whole run.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::findings::plain_findings;
 use super::{Render, brief, words};
-use crate::policy::gate::Outcome;
+use crate::policy::gate::GateOutcome;
 use crate::report::{HandlerName, Invocation, Report, Verdict};
 use crate::source::Ids;
 
-/// Collects every case: the format counts them before it lists them.
+/// The renderer of the `junit` format. It collects every case, because the format states their number before them.
 #[derive(Debug, Default)]
 pub struct JUnit {
     suites: BTreeMap<HandlerName, Vec<TestCase>>,
@@ -45,8 +46,8 @@ impl Render for JUnit {
     }
 }
 
-/// The root's number of skipped cases is in no schema, and Jenkins' xUnit plugin refuses what is not in its own. The
-/// root holds no text but ours.
+/// Removes the `skipped` count of the root element: no schema has it, and Jenkins' xUnit plugin rejects attributes that
+/// its schema does not have. The root holds only text of ours, so a text search finds the right place.
 fn without_skipped(text: &str) -> String {
     let root = text.find("<testsuites").unwrap_or(0);
     let (head, rest) = text.split_at(root + text[root..].find('>').unwrap_or(0));
@@ -73,7 +74,7 @@ fn status(invocation: &Invocation) -> TestCaseStatus {
             let rule = first.map_or(invocation.judgement.verdict.name(), |finding| finding.rule);
             let message = first.map(words::one_line).unwrap_or_default();
             let mut status = unsuccessful(NonSuccessKind::Failure, rule, message);
-            status.set_description(words::block(invocation));
+            status.set_description(plain_findings(invocation));
             status
         }
     }
@@ -85,10 +86,10 @@ fn unsuccessful(kind: NonSuccessKind, what: &str, message: String) -> TestCaseSt
     status
 }
 
-/// Keeps a run that checked nothing, or too little, from being green.
+/// The case of the gate: it keeps a run that checked nothing, or too little, from being green.
 fn gate(report: &Report) -> TestCase {
     let undecided: Vec<String> = report.gate.undecided.iter().map(ToString::to_string).collect();
-    let status = if report.gate.outcome() == Outcome::Undecided || !undecided.is_empty() {
+    let status = if report.gate.outcome() == GateOutcome::Undecided || !undecided.is_empty() {
         unsuccessful(NonSuccessKind::Error, "undecided", undecided.join("; "))
     } else {
         TestCaseStatus::success()

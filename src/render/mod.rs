@@ -1,12 +1,14 @@
-//! Results as bytes for people and machines: siblings over the same invocations and the same [`Report`].
+//! Renderers: they write results for people and machines, one file per format, all from the same invocations and the same
+//! [`Report`].
 //!
-//! A renderer is given every invocation in order, then the report. Nothing here decides anything.
+//! A renderer receives every invocation in order, then the report. Renderers decide nothing.
 
 mod accept;
 mod apply;
 mod audit;
 mod audit_json;
 mod escape;
+mod findings;
 mod github;
 mod gitlab;
 mod html;
@@ -17,13 +19,15 @@ mod markdown;
 mod sarif;
 mod show;
 mod source;
+mod style;
+mod text;
 mod words;
 
 use std::io::{self, Write};
 
 pub use accept::Accept;
-pub use apply::{Tally, write_actions, write_intent, write_tally, write_turn};
-pub use audit::{Detail, ago, write_audit};
+pub use apply::{write_actions, write_apply_summary, write_intent, write_repoint, write_turn};
+pub use audit::{AuditDetail, ago, write_audit};
 pub use audit_json::{AUDIT_SCHEMA_VERSION, write_audit_json};
 pub use escape::{brief, escaped, write_json};
 pub use github::GitHub;
@@ -40,11 +44,11 @@ pub use source::SourceFiles;
 use crate::report::{Invocation, Report};
 use crate::source::Ids;
 
-/// One output format.
+/// Writes one output format.
 pub trait Render: Send {
-    /// The next invocation, in order.
+    /// Receives the next invocation, in order.
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, out: &mut dyn Write) -> io::Result<()>;
 
-    /// All is known.
+    /// Receives the report, once every invocation is known.
     fn finish(&mut self, report: &Report, ids: &Ids, out: &mut dyn Write) -> io::Result<()>;
 }

@@ -1,5 +1,5 @@
-//! A journal as people read it: commands with what they were on and what came of them; or in the readable form, which
-//! is read back as it was.
+//! A journal for people: its commands with their subjects and results; or in the readable form, which reads back
+//! unchanged.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::{brief, escaped, write_json};
 use crate::journal::{
     Command, CommandKind, Ending, Entries, EntryKind, FieldValue, InvocationId, InvocationInfo, Step, Trace, describe,
 };
-use crate::protocol::{DecodeError, Notification, NotificationId, Outcome, decode, decode_notification};
+use crate::protocol::{CompletionResult, DecodeError, Notification, NotificationId, decode, decode_notification};
 use crate::rules::Redaction;
 use crate::source::readable::{Payload, command_object, entry_bytes, notification_object};
 
@@ -19,10 +19,10 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default();
 
-/// How much of a payload is shown.
+/// Bytes of a payload that are shown.
 const LONGEST: usize = 160;
 
-/// One journal for a terminal.
+/// Writes one journal for a terminal.
 pub fn show_human(
     id: &InvocationId,
     info: &InvocationInfo,
@@ -36,21 +36,21 @@ pub fn show_human(
     }
     writeln!(out, "\n{DIM}{} entries, {} commands{DIM:#}\n", entries.len(), entries.command_count())?;
     writeln!(out, "{DIM}command entry{DIM:#}")?;
-    let shown = Shown { redaction };
-    let results = Results::of(entries);
+    let writer = CommandWriter { redaction };
+    let results = CompletionResults::of(entries);
     let mut index = 0;
     for at in 0..entries.len() {
         match entries.kind(at) {
             EntryKind::Command(kind) => {
                 write!(out, "{index:>7} {DIM}{at:>5}{DIM:#}  ")?;
                 match decode(kind, entries.raw(at)) {
-                    Ok(command) => shown.command(&command, &results, out)?,
+                    Ok(command) => writer.command(&command, &results, out)?,
                     Err(error) => writeln!(out, "{RED}{}{RED:#}", brief(&error.to_string()))?,
                 }
                 index += 1;
             }
             EntryKind::Notification(kind) => match decode_notification(kind, entries.raw(at)) {
-                // Completions stand at their commands.
+                // A completion is shown with its command.
                 Ok(Notification { id: NotificationId::Completion(_), .. }) => {}
                 Ok(Notification { id, outcome }) => {
                     let name = match id {
@@ -59,7 +59,12 @@ pub fn show_human(
                         NotificationId::NamedSignal(name) => format!("signal {name:?}"),
                         NotificationId::Completion(_) => unreachable!("matched above"),
                     };
-                    writeln!(out, "        {DIM}{at:>5}{DIM:#}  {} {}", brief(&name), shown.outcome(outcome.as_ref()))?;
+                    writeln!(
+                        out,
+                        "        {DIM}{at:>5}{DIM:#}  {} {}",
+                        brief(&name),
+                        writer.outcome(outcome.as_ref())
+                    )?;
                 }
                 Err(error) => writeln!(out, "        {DIM}{at:>5}{DIM:#}  {RED}{}{RED:#}", brief(&error.to_string()))?,
             },
@@ -68,10 +73,10 @@ pub fn show_human(
     writeln!(out)
 }
 
-/// What completions there are, by id.
-struct Results(HashMap<u32, (usize, Option<Outcome>)>);
+/// The completions of a journal by id, each with its entry's index.
+struct CompletionResults(HashMap<u32, (usize, Option<CompletionResult>)>);
 
-impl Results {
+impl CompletionResults {
     fn of(entries: Entries<'_>) -> Self {
         let mut results = HashMap::new();
         for at in 0..entries.len() {
@@ -86,12 +91,13 @@ impl Results {
     }
 }
 
-struct Shown {
+/// Writes commands and results as one line each, with payloads redacted as asked.
+struct CommandWriter {
     redaction: Redaction,
 }
 
-impl Shown {
-    fn command(&self, command: &Command, results: &Results, out: &mut dyn Write) -> io::Result<()> {
+impl CommandWriter {
+    fn command(&self, command: &Command, results: &CompletionResults, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{}", brief(&describe(command)))?;
         for name in ["parameter", "value", "completion_value"] {
             let read = matches!(command.kind, CommandKind::GetEagerState | CommandKind::GetEagerStateKeys);
@@ -133,15 +139,15 @@ impl Shown {
         writeln!(out)
     }
 
-    fn outcome(&self, outcome: Option<&Outcome>) -> String {
+    fn outcome(&self, outcome: Option<&CompletionResult>) -> String {
         match outcome {
-            None | Some(Outcome::Void) => "done".to_owned(),
-            Some(Outcome::Value(payload)) => self.payload(payload),
-            Some(Outcome::Failure(failure)) => {
+            None | Some(CompletionResult::Void) => "done".to_owned(),
+            Some(CompletionResult::Value(payload)) => self.payload(payload),
+            Some(CompletionResult::Failure(failure)) => {
                 format!("{RED}failure {} {}{RED:#}", failure.code, self.text(&failure.message))
             }
-            Some(Outcome::InvocationId(id)) => brief(id).into_owned(),
-            Some(Outcome::StateKeys(keys)) => self.text(&keys_text(keys)),
+            Some(CompletionResult::InvocationId(id)) => brief(id).into_owned(),
+            Some(CompletionResult::StateKeys(keys)) => self.text(&keys_text(keys)),
         }
     }
 
@@ -170,7 +176,7 @@ fn keys_text(keys: &[Vec<u8>]) -> String {
     keys.iter().map(|key| String::from_utf8_lossy(key)).collect::<Vec<_>>().join(", ")
 }
 
-/// One journal in the readable form, on one line.
+/// Writes one journal in the readable form, on one line.
 pub fn show_readable(
     id: &InvocationId,
     info: &InvocationInfo,
@@ -199,7 +205,7 @@ pub fn show_readable(
                 {
                     object.into()
                 }
-                // What would not read back as it was is kept as it is.
+                // Fields that would not encode to the same bytes again: keep the raw bytes.
                 (_, Redaction::Shown) => {
                     json!({ key: name, "raw": hex_simd::encode_to_string(raw, hex_simd::AsciiCase::Lower) })
                 }
@@ -233,7 +239,7 @@ fn without_payloads(mut object: Map<String, Value>) -> Map<String, Value> {
     object
 }
 
-/// A candidate's trace in the readable form, on one line. Nothing is left out of its commands.
+/// Writes a candidate's trace in the readable form, on one line, with every field of its commands.
 pub fn write_trace(id: &InvocationId, info: &InvocationInfo, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     let entries: Vec<Value> = trace
         .steps

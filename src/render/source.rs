@@ -1,30 +1,32 @@
-//! Where in the repository the code of a handler is, for formats whose findings have to be somewhere.
+//! The source files of handlers, for formats whose findings need a file.
 
 use std::collections::BTreeMap;
 
 use crate::journal::InvocationInfo;
 
-/// By `Service/handler` or `Service`.
+/// Source files by `Service/handler` or `Service`.
 #[derive(Clone, Debug, Default)]
 pub struct SourceFiles {
     files: BTreeMap<String, String>,
 }
 
-/// Findings of handlers whose source nobody named are where that could be done.
-const NOWHERE: &str = "rehearse.toml";
+/// The file of findings whose handler has no source file: the file in which one could be named.
+const FALLBACK: &str = "rehearse.toml";
 
 impl SourceFiles {
     pub fn new(files: BTreeMap<String, String>) -> Self {
         Self { files }
     }
 
+    /// The source file of an invocation's handler, if one is named.
     pub fn of(&self, info: &InvocationInfo) -> Option<&str> {
         let (service, handler) = info.service_and_handler()?;
         let file = self.files.get(&format!("{service}/{handler}")).or_else(|| self.files.get(&service));
         file.map(String::as_str)
     }
 
-    pub fn or_nowhere(&self, info: &InvocationInfo) -> &str {
-        self.of(info).unwrap_or(NOWHERE)
+    /// The source file of an invocation's handler, or the policy file.
+    pub fn or_fallback(&self, info: &InvocationInfo) -> &str {
+        self.of(info).unwrap_or(FALLBACK)
     }
 }

@@ -19,12 +19,12 @@ pub enum Listen {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub commands: Vec<(CommandKind, Bytes)>,
-    pub ended: Ended,
+    pub end: AttemptEnd,
 }
 
 /// How the attempt ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ended {
+pub enum AttemptEnd {
     Error(AttemptError),
     Suspended(Await),
     /// The handler has returned, and all is said.
@@ -51,7 +51,7 @@ pub struct AnswerReader {
     commands: Vec<(CommandKind, Bytes)>,
     /// In all commands.
     bytes: usize,
-    ended: Option<Ended>,
+    ended: Option<AttemptEnd>,
 }
 
 impl AnswerReader {
@@ -74,13 +74,13 @@ impl AnswerReader {
             if self.listen == Listen::ForTheEnd
                 && let Some(executes) = self.frames.arriving().and_then(executes)
             {
-                self.ended = Some(Ended::Executing(executes));
+                self.ended = Some(AttemptEnd::Executing(executes));
                 break;
             }
             match self.frames.next_frame() {
                 Ok(Some((ty, message))) => self.ended = self.take(ty, message),
                 Ok(None) => break,
-                Err(error) => self.ended = Some(Ended::Garbage(error.to_string())),
+                Err(error) => self.ended = Some(AttemptEnd::Garbage(error.to_string())),
             }
         }
         self.ended.is_some()
@@ -89,38 +89,39 @@ impl AnswerReader {
     /// All that there is has arrived.
     pub fn finish(self) -> Answer {
         let cut_off = self.frames.has_rest();
-        let ended = self.ended.unwrap_or_else(|| {
+        let end = self.ended.unwrap_or_else(|| {
             if cut_off {
-                Ended::Garbage("the answer stops in the middle of a message".to_owned())
+                AttemptEnd::Garbage("the answer stops in the middle of a message".to_owned())
             } else {
-                Ended::Nothing
+                AttemptEnd::Nothing
             }
         });
-        Answer { commands: self.commands, ended }
+        Answer { commands: self.commands, end }
     }
 
-    fn take(&mut self, ty: MessageType, message: Bytes) -> Option<Ended> {
-        let garbage = |error: prost::DecodeError| Ended::Garbage(error.to_string());
+    fn take(&mut self, ty: MessageType, message: Bytes) -> Option<AttemptEnd> {
+        let garbage = |error: prost::DecodeError| AttemptEnd::Garbage(error.to_string());
         match ty {
-            MessageType::ERROR => Some(AttemptError::decode(message).map_or_else(garbage, Ended::Error)),
+            MessageType::ERROR => Some(AttemptError::decode(message).map_or_else(garbage, AttemptEnd::Error)),
             MessageType::SUSPENSION => Some(
-                Suspension::decode(message).map_or_else(garbage, |suspension| Ended::Suspended(suspension.awaited())),
+                Suspension::decode(message)
+                    .map_or_else(garbage, |suspension| AttemptEnd::Suspended(suspension.awaited())),
             ),
-            MessageType::END => Some(Ended::End),
-            MessageType::PROPOSE_RUN_COMPLETION => executes(ty).map(Ended::Executing),
+            MessageType::END => Some(AttemptEnd::End),
+            MessageType::PROPOSE_RUN_COMPLETION => executes(ty).map(AttemptEnd::Executing),
             ty if ty.is_command() => self.take_command(ty, message),
             // Acknowledgements, and what it waits for in between.
             _ => None,
         }
     }
 
-    fn take_command(&mut self, ty: MessageType, message: Bytes) -> Option<Ended> {
+    fn take_command(&mut self, ty: MessageType, message: Bytes) -> Option<AttemptEnd> {
         let Some(kind) = ty.command() else {
-            return Some(Ended::Garbage(format!("a command of unknown type {:#06x}", ty.0)));
+            return Some(AttemptEnd::Garbage(format!("a command of unknown type {:#06x}", ty.0)));
         };
         self.bytes += message.len();
         if self.commands.len() >= MOST_COMMANDS || self.bytes > MOST_BYTES as usize {
-            return Some(Ended::Garbage(format!("more than {MOST_COMMANDS} commands or {MOST_BYTES} bytes")));
+            return Some(AttemptEnd::Garbage(format!("more than {MOST_COMMANDS} commands or {MOST_BYTES} bytes")));
         }
         self.commands.push((kind, message));
         None

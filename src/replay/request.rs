@@ -5,7 +5,8 @@ use prost::Message;
 use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, EntryKind, Journal, NotificationKind};
 use crate::protocol::{
-    MessageType, Notification, NotificationId, Outcome, Start, default_seed, encode, encode_notification, put_frame,
+    CompletionResult, MessageType, Notification, NotificationId, Start, default_seed, encode, encode_notification,
+    put_frame,
 };
 
 /// What every attempt at one invocation has in common.
@@ -28,18 +29,18 @@ impl Attempt {
 
 /// A body under construction: entries are counted as they are added.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(super) struct AttemptBody {
     entries: Vec<u8>,
     known: u32,
 }
 
-impl Body {
+impl AttemptBody {
     pub fn entry(&mut self, kind: EntryKind, raw: &[u8]) {
         put_frame(&mut self.entries, MessageType::of(kind), raw);
         self.known += 1;
     }
 
-    pub fn completion(&mut self, kind: NotificationKind, id: u32, outcome: Outcome) {
+    pub fn completion(&mut self, kind: NotificationKind, id: u32, outcome: CompletionResult) {
         let notification = Notification { id: NotificationId::Completion(id), outcome: Some(outcome) };
         self.entry(EntryKind::Notification(kind), &encode_notification(&notification));
     }

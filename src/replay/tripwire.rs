@@ -1,134 +1,164 @@
-//! The SDK's own verdict, without running anything.
+//! A tripwire: the SDK's own verdict on one journal, obtained without running anything.
 //!
 //! Behind the recorded commands stands a **sentinel**, a command that no handler can issue. The SDK never leaves
 //! replay, so no closure starts, and every ending is an error that can be read: a mismatch at the sentinel means that
-//! everything recorded was replayed; one before it is the divergence; an await that can not be replayed is looked into
-//! with the sentinel further to the front.
+//! everything recorded was replayed; one before it is the divergence. Where an await or a failure names no command,
+//! the sentinel is moved towards the front until the last command that was reached is found.
 //!
 //! Facts are taken from codes and indexes, never from the text of a message.
 
 use super::Sdk;
-use super::answer::{Answer, Ended};
-use super::request::{Attempt, Body};
-use crate::journal::{Await, CommandKind, Entries, EntryKind};
-use crate::protocol::{AttemptError, MessageType, Outcome as Result, decode};
+use super::answer::{Answer, AttemptEnd};
+use super::request::{Attempt, AttemptBody};
+use crate::diff::{AddedAwait, Stop, Verdict};
+use crate::journal::command::FailureMessage;
+use crate::journal::{Await, CommandKind, Entries, EntryKind, NotificationKind};
+use crate::protocol::{AttemptError, CompletionResult, MessageType, decode};
 
-/// What the SDK makes of a journal.
+/// The verdict of the candidate's own SDK on one journal.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Everything recorded was replayed.
-    Reached,
-    /// The command at this index is not the recorded one; what the candidate issues instead, as it says.
-    Diverges { at: usize, issued: Option<Issued> },
-    /// It objects to the command at this index as a violation of the protocol, which is no RT0016.
-    Violates(usize),
-    /// It waits, before this command, for something that has no result. The awaited run, if it is one.
-    Awaits { before: usize, run: Option<usize>, awaited: Await },
-    /// It returned without a word where this command is recorded.
-    Returned(usize),
-    /// It failed otherwise.
-    Failed { code: u32, message: String },
-    /// It does not replay at all.
-    Executing(String),
-    /// No verdict.
-    Undecided(String),
+pub struct SdkVerdict {
+    pub stop: Stop,
+    /// What the candidate issues where replay diverges, as the SDK names it.
+    pub issued: Option<Issued>,
+    /// The error that the candidate failed with, where it failed.
+    pub error: Option<HandlerFailure>,
 }
 
-impl Outcome {
-    /// Whether the candidate did otherwise than recorded, or not all of it.
-    fn is_difference(&self) -> bool {
-        match self {
-            Self::Diverges { .. }
-            | Self::Violates(_)
-            | Self::Awaits { .. }
-            | Self::Returned(_)
-            | Self::Failed { .. } => true,
-            Self::Reached | Self::Executing(_) | Self::Undecided(_) => false,
-        }
-    }
-
-    /// How far replay got, to hold two seeds against each other. A wrong one shows in a payload; where the code fails is
-    /// not known, but no payload was wrong until then.
-    fn reach(&self) -> usize {
-        match self {
-            Self::Diverges { at, .. } | Self::Violates(at) | Self::Returned(at) => *at,
-            Self::Awaits { before, .. } => *before,
-            Self::Failed { .. } => usize::MAX - 1,
-            Self::Reached => usize::MAX,
-            Self::Executing(_) | Self::Undecided(_) => 0,
-        }
-    }
-}
-
-/// A command as an error names it.
+/// A command as an SDK's error names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     pub kind: CommandKind,
     pub name: Option<String>,
 }
 
-/// One journal's tripwire: ask with [`Self::request`], tell with [`Self::answer`], until there is an outcome.
+/// An error that a candidate answered with: neither a mismatch nor a protocol violation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerFailure {
+    pub code: u32,
+    pub message: String,
+}
+
+impl SdkVerdict {
+    fn at(stop: Stop) -> Self {
+        Self { stop, issued: None, error: None }
+    }
+
+    fn undecided(reason: impl Into<String>) -> Self {
+        Self::at(Stop::Undecided(reason.into()))
+    }
+
+    /// Whether the candidate did something else than recorded, or not all of it.
+    fn is_difference(&self) -> bool {
+        matches!(self.stop.verdict(), Verdict::Mismatch | Verdict::Failed)
+    }
+
+    /// How far replay got, to compare two seeds. A wrong seed shows in a payload; a failure counts as far, because no
+    /// payload was wrong until then.
+    fn reach(&self) -> usize {
+        match &self.stop {
+            Stop::Frontier => usize::MAX,
+            Stop::Failed(_) => usize::MAX - 1,
+            Stop::Undecided(_) => 0,
+            stop => stop.at().unwrap_or(0),
+        }
+    }
+}
+
+/// One journal's tripwire: send [`Self::request`], pass the reply to [`Self::answer`], until there is a verdict.
 #[derive(Debug)]
 pub struct Tripwire<'j> {
     recorded: Entries<'j>,
     attempt: Attempt,
-    /// A second seed to try before a difference counts.
-    other_seed: Option<u64>,
-    /// What came of the first seed, which this is.
-    first: Option<(Outcome, u64)>,
+    seeds: SeedTrial,
     sdk: Sdk,
     /// Places of the recorded commands among the entries.
     commands: Vec<usize>,
-    state: State,
+    state: Probe,
+    attempts: u32,
+    flaky: bool,
 }
 
+/// Which random seed the journal was recorded with, where that is not known beforehand.
+///
+/// A success on the second seed counts only if the first seed fails again, twice: a candidate that alternates from
+/// attempt to attempt, or flips a coin, would pass otherwise.
 #[derive(Debug)]
-enum State {
-    /// All recorded commands, then the sentinel.
+enum SeedTrial {
+    /// One seed, which the verdict stands on.
+    Settled,
+    /// Another seed is tried if this one ends in a difference.
+    First { other: u64 },
+    /// The first seed ended in a difference; the other one is under way.
+    Other { first: SdkVerdict, first_seed: u64 },
+    /// The other seed got further; the first one is tried again, so many times more.
+    Again { first: SdkVerdict, other: SdkVerdict, other_seed: u64, left: u8 },
+}
+
+/// Where the sentinel stands in the next request.
+#[derive(Debug)]
+enum Probe {
+    /// Behind all recorded commands.
     Full,
     /// Looking for the first command that is not reached: the sentinel stands at `at`, between one that was reached and
     /// one that was not.
-    Search { found: Found, at: usize, reached: usize, missed: usize },
+    Search { sought: Sought, at: usize, reached: usize, missed: usize },
 }
 
-/// What the search is for, and what is known already.
+/// What a search looks for, and what is known already.
 #[derive(Clone, Debug)]
-enum Found {
+enum Sought {
     Await {
         run: Option<usize>,
         awaited: Await,
     },
     /// The SDK complains of a protocol violation, which names no index.
     Violation,
-    /// The Java SDK's own machine names no index where a state read has another key; it suspends on awaits.
+    /// The Java SDK's legacy machine names no index where a state read has another key; it suspends on awaits.
     OtherKey,
+    /// The candidate failed, and its error names no command.
+    Failure(HandlerFailure),
 }
 
-/// Fences begin behind every id that a replay can ask for.
+/// So many fences stand behind every id that a replay can ask for.
 const FENCES: u32 = 1024;
+
+/// So often the first seed must fail again before a success on the other one counts.
+const SEED_CHECKS: u8 = 2;
 
 impl<'j> Tripwire<'j> {
     pub fn new(recorded: Entries<'j>, attempt: Attempt, other_seed: Option<u64>, sdk: Sdk) -> Self {
         let commands = recorded.commands().collect();
-        Self { recorded, attempt, other_seed, first: None, sdk, commands, state: State::Full }
+        let seeds = other_seed.map_or(SeedTrial::Settled, |other| SeedTrial::First { other });
+        Self { recorded, attempt, seeds, sdk, commands, state: Probe::Full, attempts: 0, flaky: false }
     }
 
-    /// What was sent with, once there is an outcome: the seed is the one that the outcome came of.
+    /// What was sent with, once there is a verdict: the seed is the one that the verdict stands on.
     pub fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    /// How many attempts were answered.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether two attempts with the same request ended differently.
+    pub fn is_flaky(&self) -> bool {
+        self.flaky
     }
 
     /// The next body to send.
     pub fn request(&self) -> Vec<u8> {
         match &self.state {
-            State::Full => self.body(self.commands.len()),
-            State::Search { at, .. } => self.body(*at),
+            Probe::Full => self.body(self.commands.len()),
+            Probe::Search { at, .. } => self.body(*at),
         }
     }
 
     /// The first `commands` commands with all notifications, and the sentinel.
     fn body(&self, commands: usize) -> Vec<u8> {
-        let mut body = Body::default();
+        let mut body = AttemptBody::default();
         let mut command = 0;
         for at in 0..self.recorded.len() {
             let kind = self.recorded.kind(at);
@@ -147,7 +177,7 @@ impl<'j> Tripwire<'j> {
         if self.sdk.may_skip_replay() {
             let first = 1 + 2 * u32::try_from(self.commands.len()).unwrap_or(u32::MAX / 4);
             for id in first..first + FENCES {
-                body.completion(crate::journal::NotificationKind::Run, id, fence(self.sdk));
+                body.completion(NotificationKind::Run, id, fence(self.sdk));
             }
         }
         body.finish(&self.attempt)
@@ -159,56 +189,77 @@ impl<'j> Tripwire<'j> {
     }
 
     /// What the answer means; `None` to ask once more.
-    pub fn answer(&mut self, answer: &Answer) -> Option<Outcome> {
-        let outcome = match &self.state {
-            State::Full => self.full_answer(answer),
-            State::Search { found, at, reached, missed } => {
-                self.search_answer(answer, found.clone(), *at, *reached, *missed)
+    pub fn answer(&mut self, answer: &Answer) -> Option<SdkVerdict> {
+        self.attempts += 1;
+        let verdict = match &self.state {
+            Probe::Full => self.full_answer(answer),
+            Probe::Search { sought, at, reached, missed } => {
+                self.search_answer(answer, sought.clone(), *at, *reached, *missed)
             }
         };
-        self.settle(outcome?)
+        self.settle(verdict?)
     }
 
     /// Before a difference counts, the other seed is tried: payloads may hold random values, and branches depend on them.
-    /// The seed that gets further counts: the wrong one can only end a replay early.
-    fn settle(&mut self, outcome: Outcome) -> Option<Outcome> {
-        self.state = State::Full;
-        match self.first.take() {
-            None => match self.other_seed.take().filter(|_| outcome.is_difference()) {
-                Some(seed) => {
-                    self.first = Some((outcome, std::mem::replace(&mut self.attempt.random_seed, seed)));
-                    None
+    /// The seed that gets further counts, because a wrong one can only end a replay early.
+    fn settle(&mut self, verdict: SdkVerdict) -> Option<SdkVerdict> {
+        self.state = Probe::Full;
+        match std::mem::replace(&mut self.seeds, SeedTrial::Settled) {
+            SeedTrial::Settled => Some(verdict),
+            SeedTrial::First { other } if verdict.is_difference() => {
+                let first_seed = std::mem::replace(&mut self.attempt.random_seed, other);
+                self.seeds = SeedTrial::Other { first: verdict, first_seed };
+                None
+            }
+            SeedTrial::First { .. } => Some(verdict),
+            SeedTrial::Other { first, first_seed } => {
+                let other_seed = std::mem::replace(&mut self.attempt.random_seed, first_seed);
+                if verdict.reach() <= first.reach() {
+                    return Some(first);
                 }
-                None => Some(outcome),
-            },
-            Some((first, _)) if outcome.reach() > first.reach() => Some(outcome),
-            Some((first, seed)) => {
-                self.attempt.random_seed = seed;
+                self.seeds = SeedTrial::Again { first, other: verdict, other_seed, left: SEED_CHECKS };
+                None
+            }
+            SeedTrial::Again { first, .. } if verdict != first => {
+                self.flaky = true;
                 Some(first)
+            }
+            SeedTrial::Again { other, other_seed, left: 0 | 1, .. } => {
+                self.attempt.random_seed = other_seed;
+                Some(other)
+            }
+            SeedTrial::Again { first, other, other_seed, left } => {
+                self.seeds = SeedTrial::Again { first, other, other_seed, left: left - 1 };
+                None
             }
         }
     }
 
-    fn full_answer(&mut self, answer: &Answer) -> Option<Outcome> {
+    fn full_answer(&mut self, answer: &Answer) -> Option<SdkVerdict> {
         let commands = self.commands.len();
-        match &answer.ended {
-            Ended::End if self.is_complete() => Some(Outcome::Reached),
-            Ended::End => Some(Outcome::Undecided("it returned where a command is recorded".to_owned())),
-            Ended::Suspended(awaited) => self.search_await(None, awaited.clone()),
-            Ended::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => {
+        match &answer.end {
+            AttemptEnd::End if self.is_complete() => Some(SdkVerdict::at(Stop::Frontier)),
+            AttemptEnd::End => Some(SdkVerdict::undecided(RETURNED)),
+            AttemptEnd::Suspended(awaited) => self.search_await(None, awaited.clone()),
+            AttemptEnd::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => {
                 let index = error.related_command_index.map(|index| index as usize);
                 match index {
                     Some(index) if self.is_awaited_run(index, error) => {
                         self.search_await(Some(index), Await::default())
                     }
-                    Some(index) if index == commands => Some(Outcome::Reached),
-                    Some(index) if index < commands => Some(Outcome::Diverges { at: index, issued: issued(error) }),
-                    Some(index) => Some(Outcome::Undecided(format!("it objects to command {index} of {commands}"))),
+                    Some(index) if index == commands => Some(SdkVerdict::at(Stop::Frontier)),
+                    Some(index) if index < commands => {
+                        Some(SdkVerdict { issued: issued(error), ..SdkVerdict::at(Stop::Divergence(index)) })
+                    }
+                    Some(index) => Some(SdkVerdict::undecided(format!(
+                        "the candidate: it objects to command {index} of {commands}"
+                    ))),
                     None if self.sdk == Sdk::Java => self.search_other_key(),
                     None => self.search_await(None, Await::default()),
                 }
             }
-            Ended::Error(error) if error.code == AttemptError::PROTOCOL_VIOLATION => self.search_violation(error),
+            AttemptEnd::Error(error) if error.code == AttemptError::PROTOCOL_VIOLATION => self.search_violation(error),
+            AttemptEnd::Error(error) => self.search_failure(error),
             other => Some(common(other)),
         }
     }
@@ -224,38 +275,49 @@ impl<'j> Tripwire<'j> {
             })
     }
 
-    /// It waits for something. Fine at the frontier; anywhere before, an await was added.
-    fn search_await(&mut self, run: Option<usize>, awaited: Await) -> Option<Outcome> {
+    /// It waits for something. That is fine at the frontier; anywhere before, an await was added.
+    fn search_await(&mut self, run: Option<usize>, awaited: Await) -> Option<SdkVerdict> {
         let commands = self.commands.len();
         if commands <= 1 || run == Some(commands - 1) {
-            return Some(Outcome::Reached);
+            return Some(SdkVerdict::at(Stop::Frontier));
         }
-        self.state =
-            State::Search { found: Found::Await { run, awaited }, at: commands - 1, reached: 0, missed: commands };
-        None
+        self.search(Sought::Await { run, awaited }, commands - 1)
     }
 
-    fn search_other_key(&mut self) -> Option<Outcome> {
+    fn search_other_key(&mut self) -> Option<SdkVerdict> {
         let commands = self.commands.len();
         if commands <= 1 {
-            return Some(Outcome::Undecided("it objects to a journal of no steps".to_owned()));
+            return Some(SdkVerdict::undecided("the candidate: it objects to a journal of no steps"));
         }
-        self.state = State::Search { found: Found::OtherKey, at: commands - 1, reached: 0, missed: commands };
-        None
+        self.search(Sought::OtherKey, commands - 1)
     }
 
-    fn search_violation(&mut self, error: &AttemptError) -> Option<Outcome> {
-        let Some(last) = self.probes(self.commands.len()).last().copied() else { return Some(Outcome::Reached) };
+    fn search_violation(&mut self, error: &AttemptError) -> Option<SdkVerdict> {
+        let Some(last) = self.sentinel_places(self.commands.len()).last().copied() else {
+            return Some(SdkVerdict::at(Stop::Frontier));
+        };
         if self.sdk == Sdk::Unknown {
-            return Some(Outcome::Failed { code: error.code, message: error.message.clone() });
+            return self.search_failure(error);
         }
-        self.state = State::Search { found: Found::Violation, at: last, reached: 0, missed: self.commands.len() };
+        self.search(Sought::Violation, last)
+    }
+
+    fn search_failure(&mut self, error: &AttemptError) -> Option<SdkVerdict> {
+        let error = HandlerFailure { code: error.code, message: error.message.clone() };
+        match self.sentinel_places(self.commands.len()).last() {
+            Some(last) => self.search(Sought::Failure(error), *last),
+            None => Some(failed(error, self.commands.len())),
+        }
+    }
+
+    fn search(&mut self, sought: Sought, at: usize) -> Option<SdkVerdict> {
+        self.state = Probe::Search { sought, at, reached: 0, missed: self.commands.len() };
         None
     }
 
-    /// Where the sentinel can stand. The Java SDK's own machine meets it with a protocol violation on a state read: no
+    /// Where the sentinel can stand. The Java SDK's legacy machine meets it with a protocol violation on a state read: no
     /// place for it where one is recorded.
-    fn probes(&self, below: usize) -> Vec<usize> {
+    fn sentinel_places(&self, below: usize) -> Vec<usize> {
         (1..below)
             .filter(|index| {
                 let kind = self.recorded.command_kind(self.commands[*index]).map(CommandKind::modulo_eager);
@@ -268,58 +330,79 @@ impl<'j> Tripwire<'j> {
     fn search_answer(
         &mut self,
         answer: &Answer,
-        found: Found,
+        sought: Sought,
         at: usize,
         mut reached: usize,
         mut missed: usize,
-    ) -> Option<Outcome> {
-        let hit = match &answer.ended {
+    ) -> Option<SdkVerdict> {
+        let hit = match (&answer.end, &sought) {
             // No run behind the sentinel has been issued, so none can be what is awaited here.
-            Ended::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => {
+            (AttemptEnd::Error(error), _) if error.code == AttemptError::JOURNAL_MISMATCH => {
                 error.related_command_index == Some(at as u32)
             }
-            // A state read at the sentinel.
-            Ended::Error(error) if error.code == AttemptError::PROTOCOL_VIOLATION => matches!(found, Found::OtherKey),
-            Ended::Suspended(_) => false,
-            other => return Some(common(other)),
+            // The legacy machine of Java answers the sentinel so where it reads state; nothing else can be meant where
+            // the whole journal ended without a violation.
+            (AttemptEnd::Error(error), Sought::OtherKey) if error.code == AttemptError::PROTOCOL_VIOLATION => true,
+            (AttemptEnd::Error(error), Sought::Await { .. }) if error.code == AttemptError::PROTOCOL_VIOLATION => {
+                self.sdk == Sdk::Java
+            }
+            (AttemptEnd::Error(error), _) if error.code == AttemptError::PROTOCOL_VIOLATION => false,
+            (AttemptEnd::Error(error), Sought::Failure(first)) if error.code == first.code => false,
+            (AttemptEnd::Suspended(_), _) => false,
+            (AttemptEnd::Error(error), _) => {
+                let error = HandlerFailure { code: error.code, message: error.message.clone() };
+                return Some(failed(error, reached + 1));
+            }
+            (other, _) => return Some(common(other)),
         };
         if hit {
             reached = at;
         } else {
             missed = at;
         }
-        // What lies between is not known; of what was reached the command itself was found to be the recorded one by
-        // the probe of all of them.
-        let probes: Vec<usize> = match found {
-            Found::Await { .. } | Found::OtherKey => (reached + 1..missed).collect(),
-            Found::Violation => self.probes(missed).into_iter().filter(|index| *index > reached).collect(),
+        // What lies between is not known; of what was reached, the probe of the whole journal found that the command
+        // itself is the recorded one.
+        let places: Vec<usize> = match sought {
+            Sought::Await { .. } | Sought::OtherKey => (reached + 1..missed).collect(),
+            Sought::Violation | Sought::Failure(_) => {
+                self.sentinel_places(missed).into_iter().filter(|index| *index > reached).collect()
+            }
         };
-        if let Some(middle) = probes.get(probes.len() / 2).filter(|_| !probes.is_empty()) {
-            self.state = State::Search { found, at: *middle, reached, missed };
+        if let Some(middle) = places.get(places.len() / 2).filter(|_| !places.is_empty()) {
+            self.state = Probe::Search { sought, at: *middle, reached, missed };
             return None;
         }
         let commands = self.commands.len();
-        Some(match found {
-            Found::Await { .. } if reached + 1 >= commands => Outcome::Reached,
-            Found::Await { run, awaited } => Outcome::Awaits { before: reached + 1, run, awaited },
-            Found::Violation if missed >= commands => Outcome::Reached,
-            Found::Violation if self.sdk == Sdk::Java => Outcome::Violates(missed),
-            Found::OtherKey => Outcome::Diverges { at: reached, issued: None },
-            Found::Violation => Outcome::Returned(reached + 1),
+        Some(match sought {
+            Sought::Await { .. } if reached + 1 >= commands => SdkVerdict::at(Stop::Frontier),
+            Sought::Await { run, awaited } => {
+                SdkVerdict::at(Stop::Await(AddedAwait { before: reached + 1, run, awaited }))
+            }
+            Sought::Violation if missed >= commands => SdkVerdict::at(Stop::Frontier),
+            Sought::Violation if self.sdk == Sdk::Java => SdkVerdict::at(Stop::Violation(missed)),
+            Sought::OtherKey => SdkVerdict::at(Stop::Divergence(reached)),
+            Sought::Violation => SdkVerdict::at(Stop::Returned(reached + 1)),
+            Sought::Failure(error) => failed(error, reached + 1),
         })
     }
 }
 
-/// What a fence is for an SDK: a completion that stops the attempt before anything depends on it.
-pub(super) fn fence(sdk: Sdk) -> Result {
+const RETURNED: &str = "the candidate: it returned where a command is recorded";
+
+fn failed(error: HandlerFailure, before: usize) -> SdkVerdict {
+    SdkVerdict { error: Some(error), ..SdkVerdict::at(Stop::Failed(before)) }
+}
+
+/// A fence for an SDK: a completion that stops the attempt before anything depends on it.
+pub(super) fn fence(sdk: Sdk) -> CompletionResult {
     match sdk {
-        Sdk::Python | Sdk::Ruby => Result::Failure(crate::journal::command::FailureMessage {
+        Sdk::Python | Sdk::Ruby => CompletionResult::Failure(FailureMessage {
             code: 500,
             message: "rehearse: nothing is recorded here".to_owned(),
             metadata: Vec::new(),
         }),
         Sdk::TypeScript | Sdk::Rust | Sdk::Go | Sdk::Java | Sdk::Unknown => {
-            Result::InvocationId("inv_1".to_owned() + &"0".repeat(33))
+            CompletionResult::InvocationId("inv_1".to_owned() + &"0".repeat(33))
         }
     }
 }
@@ -330,13 +413,19 @@ fn issued(error: &AttemptError) -> Option<Issued> {
 }
 
 /// Endings that mean the same whatever was asked.
-fn common(ended: &Ended) -> Outcome {
-    match ended {
-        Ended::Error(error) => Outcome::Failed { code: error.code, message: error.message.clone() },
-        Ended::Executing(what) => Outcome::Executing(what.clone()),
-        Ended::Nothing => Outcome::Undecided("it answered nothing".to_owned()),
-        Ended::Garbage(what) => Outcome::Undecided(format!("its answer could not be read: {what}")),
-        Ended::End => Outcome::Undecided("it returned where a command is recorded".to_owned()),
-        Ended::Suspended(_) => Outcome::Undecided("it suspended".to_owned()),
+fn common(end: &AttemptEnd) -> SdkVerdict {
+    match end {
+        AttemptEnd::Executing(what) => {
+            SdkVerdict::undecided(format!("the candidate does not replay ({what}); the attempt was stopped at once"))
+        }
+        AttemptEnd::Nothing => SdkVerdict::undecided("the candidate: it answered nothing"),
+        AttemptEnd::Garbage(what) => {
+            SdkVerdict::undecided(format!("the candidate: its answer could not be read: {what}"))
+        }
+        AttemptEnd::End => SdkVerdict::undecided(RETURNED),
+        AttemptEnd::Suspended(_) => SdkVerdict::undecided("the candidate: it suspended"),
+        AttemptEnd::Error(error) => {
+            SdkVerdict::undecided(format!("the candidate: it failed with {}: {}", error.code, error.message))
+        }
     }
 }

@@ -1,20 +1,21 @@
-//! A recorded command in whose place the candidate issues another kind of command.
+//! A recorded command in whose place the candidate issues a command of another kind.
 //!
-//! Example: a call turned into a one-way send, a state write into a state clear, a run into a call. Replay finds a
-//! command of another type at this position, and the invocation is stuck (RT0016).
+//! Replay finds a command of another kind at this position, and the invocation is stuck (RT0016).
 //!
-//! Also reported where two commands differ in nothing but a completion id with nothing before it that explains the
-//! shift: recording and trace were then not made by the same kind of SDK.
+//! The rule also applies where two commands differ only in a completion id, and nothing before them explains the
+//! difference. Then SDKs of different kinds made the recording and the trace.
 //!
-//! What to do: keep the recorded operation for what is in flight, behind a branch that only old invocations take; or
-//! deploy a new revision and let the old one drain.
+//! Example: a call turned into a one-way send, a state write into a state clear, a run into a call.
+//!
+//! What to do: keep the recorded operation for invocations in flight, in a branch that only old invocations take; or
+//! deploy a new revision, and let the old one drain.
 
-use super::{Level, Place, Rule};
+use super::{DivergenceView, Level, Rule};
 
 pub const RULE: Rule =
     Rule { id: "command-replaced", level: Level::Error, page: include_str!("command_replaced.rs"), applies };
 
-/// The last of the rules for errors: whatever no other one judged.
-fn applies(_place: &Place<'_>) -> bool {
+/// The last of the error rules: it takes every divergence that no other rule judged.
+fn applies(_view: &DivergenceView<'_>) -> bool {
     true
 }

@@ -1,12 +1,15 @@
-//! A recorded input that does not fit the candidate's schema, where the candidate fails while replaying.
+//! A recorded input that does not match the candidate's schema, where the candidate fails during replay.
 //!
-//! On replay the handler is given the recorded input again. A schema that asks for more than before refuses it before the
-//! first step.
+//! On replay the handler receives the recorded input again. A schema that requires more than before rejects it before
+//! the first step.
+//!
+//! Released binaries validate inputs. A build of your own does so with `--features json-schema`, and without it never
+//! reports this rule.
 //!
 //! Example: a new required field in the input type.
 //!
-//! What to do: accept what is recorded: make new fields optional, or give them defaults.
+//! What to do: accept the recorded inputs: make new fields optional, or give them defaults.
 
-use super::{Level, Rule, of_the_deployment};
+use super::{Level, Rule, never_applies};
 
-pub const RULE: Rule = Rule { id: "input-rejected", level: Level::Error, page: include_str!("input_rejected.rs"), applies: of_the_deployment };
+pub const RULE: Rule = Rule { id: "input-rejected", level: Level::Error, page: include_str!("input_rejected.rs"), applies: never_applies };

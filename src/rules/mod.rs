@@ -1,13 +1,13 @@
 //! The rules: each names one kind of divergence, in a file of its own whose doc comment is its `explain` page.
 //!
-//! A rule judges one divergence; this module goes through them. The first rule that applies wins, and the last one
-//! applies to all, so that no divergence is lost.
+//! This module iterates over the divergences, and a rule judges one of them. The first rule that applies wins, and the
+//! last rule applies to every divergence, so that none is lost.
 
 mod finding;
 mod timeline;
 
 pub use finding::{
-    Cause, Change, CommandShown, Context, ContextRow, Excuse, Finding, Findings, Notes, Part, Redaction,
+    Cause, Change, CommandShown, Context, ContextRow, Excuse, Finding, Findings, Notes, PartOffset, Redaction,
 };
 pub use timeline::{Mark, TimelineRow, TimelineStep, timeline};
 
@@ -15,18 +15,18 @@ use crate::diff::Shape;
 use crate::journal::CommandKind;
 use crate::journal::command::{Command, Compared, FieldDifference, fields};
 
-/// How much a finding weighs, heaviest first. Rules have [`Error`](Self::Error) or [`Note`](Self::Note); a policy may
-/// give a finding any.
+/// The severity of a finding, most severe first. A rule is either an [`Error`](Self::Error) or a [`Note`](Self::Note);
+/// a policy may give a finding any level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Replay fails here.
     Error,
-    /// Replay fails here, and the policy says that this is to be looked at, not to be stopped by.
+    /// Replay fails here, and the policy turned the error into a warning.
     Warn,
-    /// Replay does not mind; a person may want to know.
+    /// Replay succeeds; a person may want to know of the difference.
     Note,
-    /// The policy does not want to hear of it.
+    /// The policy turned the rule off.
     Off,
 }
 
@@ -46,19 +46,19 @@ impl Level {
 pub struct Rule {
     pub id: &'static str,
     pub level: Level,
-    /// The source file, whose doc comment is the page.
+    /// The text of the rule's source file; its doc comment is the `explain` page.
     page: &'static str,
-    applies: fn(&Place<'_>) -> bool,
+    applies: fn(&DivergenceView<'_>) -> bool,
 }
 
 impl Rule {
-    /// What it detects, why replay breaks, an example, what to do.
+    /// The `explain` page: what the rule detects, why replay breaks, an example, and what to do.
     pub fn page(&self) -> String {
         let lines = self.page.lines().map_while(|line| line.strip_prefix("//!"));
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
     }
 
-    /// The first sentence of what the page says to do.
+    /// The first sentence of the page's "What to do".
     pub fn advice(&self) -> String {
         let page = self.page().replace('\n', " ");
         let advice = page.split("What to do: ").nth(1).unwrap_or_default();
@@ -66,38 +66,38 @@ impl Rule {
         advice[..end].trim_end_matches('.').to_owned()
     }
 
-    /// The first sentence of the page.
+    /// The first paragraph of the page, which is one sentence.
     pub fn title(&self) -> String {
         let page = self.page();
         page.split("\n\n").next().unwrap_or_default().replace('\n', " ")
     }
 }
 
-/// A divergence as rules see it.
+/// A divergence with the two commands and their differences, as the rules see it.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct DivergenceView<'a> {
     pub shape: Shape,
     pub recorded: Option<&'a Command<'a>>,
     pub replayed: Option<&'a Command<'a>>,
-    /// Every field that differs, whether compared or not.
+    /// Every field that differs, whether replay compares it or not.
     pub differences: Vec<FieldDifference<'a>>,
 }
 
-impl Place<'_> {
-    /// The kind of a command that is there on both sides with other fields.
+impl DivergenceView<'_> {
+    /// The kind of the command, where both sides have a command of one kind and its fields differ.
     fn changed_kind(&self) -> Option<CommandKind> {
         (self.shape == Shape::Changed).then_some(())?;
         self.recorded.map(|command| command.kind)
     }
 
-    /// Whether a compared field differs.
+    /// Whether this field differs and replay compares it.
     fn changes(&self, field: &str) -> bool {
         self.differences
             .iter()
             .any(|difference| difference.field.name == field && difference.field.compared == Compared::Always)
     }
 
-    /// Whether this is the one compared field that differs, or none does but a completion id.
+    /// Whether no compared field but this one differs; completion ids do not count.
     fn changes_only(&self, field: &str) -> bool {
         self.differences
             .iter()
@@ -105,11 +105,12 @@ impl Place<'_> {
             .all(|difference| difference.field.name == field)
     }
 
+    /// Whether this field differs, compared or not.
     fn differs(&self, field: &str) -> bool {
         self.differences.iter().any(|difference| difference.field.name == field)
     }
 
-    /// Whether the trace says nothing of a field that the recording has and replay compares.
+    /// Whether the trace leaves out a field that the recording has and replay compares.
     fn leaves_out_compared(&self) -> bool {
         let (Some(recorded), Some(replayed)) = (self.recorded, self.replayed) else { return false };
         !replayed.complete
@@ -121,11 +122,11 @@ impl Place<'_> {
     }
 }
 
-/// One line a rule.
+/// Declares the rules' modules and lists the rules: one line registers a rule.
 macro_rules! rules {
     ($list:ident: $($module:ident),* $(,)?) => {
         $(mod $module;)*
-        /// In the order in which they are asked.
+        /// In the order in which they are tried.
         pub static $list: &[&Rule] = &[$(&$module::RULE),*];
     };
 }
@@ -165,12 +166,12 @@ rules! { DEPLOYMENT:
     input_rejected,
 }
 
-/// What is told of a deployment by its manifest is no divergence of commands.
-fn of_the_deployment(_place: &Place<'_>) -> bool {
+/// For rules about the deployment's manifest: they apply to no divergence of commands.
+fn never_applies(_view: &DivergenceView<'_>) -> bool {
     false
 }
 
-/// All of them.
+/// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     ERRORS.iter().chain(DEPLOYMENT).chain(NOTES).copied()
 }
@@ -180,12 +181,12 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.id == id)
 }
 
-/// Judges a divergence.
-fn judge(place: &Place<'_>) -> &'static Rule {
-    ERRORS.iter().find(|rule| (rule.applies)(place)).expect("the last rule applies to all")
+/// The rule that judges this divergence.
+fn judge(view: &DivergenceView<'_>) -> &'static Rule {
+    ERRORS.iter().find(|rule| (rule.applies)(view)).expect("the last rule applies to every divergence")
 }
 
-/// What is worth a note where two commands replay as one.
-fn notes<'p>(place: &'p Place<'_>) -> impl Iterator<Item = &'static Rule> + 'p {
-    NOTES.iter().filter(|rule| (rule.applies)(place)).copied()
+/// The notes on two commands that replay accepts as the same.
+fn notes<'p>(view: &'p DivergenceView<'_>) -> impl Iterator<Item = &'static Rule> + 'p {
+    NOTES.iter().filter(|rule| (rule.applies)(view)).copied()
 }

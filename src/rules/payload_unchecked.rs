@@ -1,15 +1,15 @@
 //! A field that the trace leaves out, and that was therefore not compared.
 //!
-//! Hand-written traces may leave out what is not known. Replay on a real deployment compares these fields; this check
-//! did not.
+//! Hand-written traces may leave out fields whose values are unknown. Replay on a real deployment compares these
+//! fields; this check did not.
 //!
 //! What to do: write the field into the trace, or check against a trace taken from a real deployment.
 
-use super::{Level, Place, Rule};
+use super::{DivergenceView, Level, Rule};
 
 pub const RULE: Rule =
     Rule { id: "payload-unchecked", level: Level::Note, page: include_str!("payload_unchecked.rs"), applies };
 
-fn applies(place: &Place<'_>) -> bool {
-    place.leaves_out_compared()
+fn applies(view: &DivergenceView<'_>) -> bool {
+    view.leaves_out_compared()
 }

@@ -1,12 +1,12 @@
 //! A journal of a service that the candidate does not have.
 //!
-//! The server does not refuse such a registration. An invocation of the service that is resumed on the deployment finds
-//! nothing there, and stays stuck.
+//! The server accepts the registration all the same. An invocation of the service that is resumed on this deployment
+//! fails there, and stays stuck.
 //!
 //! Example: a service renamed, or not bound in the new build.
 //!
-//! What to do: keep the service in the candidate, under the recorded name, until no journal is of it.
+//! What to do: keep the service in the candidate, under its recorded name, until no journal names it.
 
-use super::{Level, Rule, of_the_deployment};
+use super::{Level, Rule, never_applies};
 
-pub const RULE: Rule = Rule { id: "service-missing", level: Level::Error, page: include_str!("service_missing.rs"), applies: of_the_deployment };
+pub const RULE: Rule = Rule { id: "service-missing", level: Level::Error, page: include_str!("service_missing.rs"), applies: never_applies };

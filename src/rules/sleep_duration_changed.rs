@@ -1,17 +1,17 @@
-//! A sleep that would wake up at another time.
+//! A sleep with another wake-up time.
 //!
-//! Not compared on replay: the recorded wake-up time stands for what is in flight, the new one is for new invocations.
-//! Told because one may expect a changed duration to apply at once. A trace made at another time than the recording has
-//! other wake-up times even where the duration is the same.
+//! Replay does not compare the time: the recorded wake-up time holds for invocations in flight, and the new one for new
+//! invocations. This note exists because a developer may expect a changed duration to apply at once. A trace made later
+//! than the recording has later wake-up times, even where the duration is the same.
 //!
-//! What to do: nothing. To wake up a recorded sleep earlier, restart the invocation from before it.
+//! What to do: nothing. To wake up a recorded sleep earlier, restart the invocation from a point before it.
 
 use crate::journal::CommandKind;
-use super::{Level, Place, Rule};
+use super::{DivergenceView, Level, Rule};
 
 pub const RULE: Rule =
     Rule { id: "sleep-duration-changed", level: Level::Note, page: include_str!("sleep_duration_changed.rs"), applies };
 
-fn applies(place: &Place<'_>) -> bool {
-    place.changed_kind() == Some(CommandKind::Sleep) && place.differs("wake_up_time")
+fn applies(view: &DivergenceView<'_>) -> bool {
+    view.changed_kind() == Some(CommandKind::Sleep) && view.differs("wake_up_time")
 }

@@ -1,4 +1,5 @@
-//! Both sides from top to bottom, for those who want to see the whole of a journal and not one finding in it.
+//! The timeline: both sides of an alignment from top to bottom, for readers who want the whole journal and not one
+//! finding in it.
 
 use serde::Serialize;
 
@@ -6,7 +7,7 @@ use super::finding::{describe_await, describe_move};
 use crate::diff::{Alignment, Commands, Shape};
 use crate::journal::describe;
 
-/// One line of the two sides beside each other.
+/// One line of the timeline: the recorded and the replayed command beside each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineRow {
     pub recorded: Option<TimelineStep>,
@@ -14,14 +15,15 @@ pub struct TimelineRow {
     pub mark: Mark,
 }
 
-/// What one side does in a line.
+/// One side of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineStep {
-    /// The command's index on its own side; an await has none.
+    /// The command's index on its own side; an await has no index.
     pub index: Option<usize>,
     pub text: String,
 }
 
+/// How the two sides of a line compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
@@ -33,39 +35,39 @@ pub enum Mark {
     Moved,
     ReturnedEarly,
     Awaited,
-    /// Behind everything that was recorded: not judged.
+    /// Beyond the frontier: not judged.
     Beyond,
-    /// So many lines are left out here.
+    /// This many lines are left out here.
     Folded(usize),
 }
 
-/// Longer journals are shown around what differs in them.
+/// A longer timeline shows only the lines near a difference.
 const MOST_ROWS: usize = 120;
 
-/// Lines kept around what differs, where lines are left out.
+/// Lines kept before and after a difference, where lines are left out.
 const AROUND: usize = 4;
 
-/// What the candidate does beyond the frontier is not judged, so a few of its steps are enough.
+/// The check does not judge commands beyond the frontier, so the timeline shows only this many of them.
 const BEYOND: usize = 3;
 
-/// The alignment as lines.
+/// The lines of an alignment's timeline.
 pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
     let rows = &alignment.rows;
     let mut lines = Vec::new();
-    let mut folded = 0;
+    let mut left_out = 0;
     for at in 0..rows.len() {
         let mut near = at.saturating_sub(AROUND)..(at + AROUND + 1).min(rows.len());
         let kept = rows.len() <= MOST_ROWS || near.any(|at| rows.at(at).shape.is_some());
         if !kept || lines.len() >= MOST_ROWS {
-            folded += 1;
+            left_out += 1;
             continue;
         }
-        fold(&mut lines, &mut folded);
+        push_left_out(&mut lines, &mut left_out);
         lines.push(line(alignment, at));
     }
-    fold(&mut lines, &mut folded);
+    push_left_out(&mut lines, &mut left_out);
     let last = rows.iter().filter_map(|row| row.replayed).max().map_or(0, |last| last + 1);
-    // After an early return or a failed await there is nothing that belongs beyond.
+    // After an early return or a failed await the candidate's further commands are not beyond the frontier.
     let ends =
         rows.iter().next_back().is_some_and(|row| matches!(row.shape, Some(Shape::ReturnedEarly | Shape::Awaited)));
     let beyond = if ends { 0 } else { alignment.replayed.len().saturating_sub(last) };
@@ -74,13 +76,14 @@ pub fn timeline(alignment: &Alignment<'_>) -> Vec<TimelineRow> {
         replayed: Some(TimelineStep { index: Some(at), text: describe(&alignment.replayed[at]) }),
         mark: Mark::Beyond,
     }));
-    fold(&mut lines, &mut beyond.saturating_sub(BEYOND));
+    push_left_out(&mut lines, &mut beyond.saturating_sub(BEYOND));
     lines
 }
 
-fn fold(lines: &mut Vec<TimelineRow>, folded: &mut usize) {
-    if *folded > 0 {
-        lines.push(TimelineRow { recorded: None, replayed: None, mark: Mark::Folded(std::mem::take(folded)) });
+/// Ends a run of lines that are left out, if there is one.
+fn push_left_out(lines: &mut Vec<TimelineRow>, left_out: &mut usize) {
+    if *left_out > 0 {
+        lines.push(TimelineRow { recorded: None, replayed: None, mark: Mark::Folded(std::mem::take(left_out)) });
     }
 }
 

@@ -24,7 +24,7 @@ use crate::journal::command::{Command, Compared, Field, FieldKind, FieldValue, H
 use crate::journal::{
     Await, CommandKind, Ending, EntryBuffer, EntryKind, InvocationInfo, NotificationKind, Step, Trace,
 };
-use crate::protocol::{self, NotificationId, Outcome};
+use crate::protocol::{self, CompletionResult, NotificationId};
 
 /// A journal or a trace in the readable form.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -299,13 +299,13 @@ fn parse_notification(kind: NotificationKind, object: &Map<String, Value>) -> Re
         let (name, notation) = split_notation(key);
         let bad = || format!("{key} can not be {value}");
         outcome = match name {
-            "void" => Some(Outcome::Void),
-            "value" => Some(Outcome::Value(payload(value, notation).ok_or_else(bad)?)),
-            "failure" => Some(Outcome::Failure(serde_json::from_value(value.clone()).map_err(|_| bad())?)),
-            "invocation_id" => Some(Outcome::InvocationId(value.as_str().ok_or_else(bad)?.to_owned())),
-            "state_keys" => {
-                Some(Outcome::StateKeys(texts(value).ok_or_else(bad)?.into_iter().map(String::into_bytes).collect()))
-            }
+            "void" => Some(CompletionResult::Void),
+            "value" => Some(CompletionResult::Value(payload(value, notation).ok_or_else(bad)?)),
+            "failure" => Some(CompletionResult::Failure(serde_json::from_value(value.clone()).map_err(|_| bad())?)),
+            "invocation_id" => Some(CompletionResult::InvocationId(value.as_str().ok_or_else(bad)?.to_owned())),
+            "state_keys" => Some(CompletionResult::StateKeys(
+                texts(value).ok_or_else(bad)?.into_iter().map(String::into_bytes).collect(),
+            )),
             "notification" | "index" | "comment" | "completion_id" | "signal_id" | "signal_name" => continue,
             _ => {
                 return Err(format!(
@@ -340,15 +340,15 @@ pub fn notification_object(kind: NotificationKind, notification: &protocol::Noti
     };
     match &notification.outcome {
         None => {}
-        Some(Outcome::Void) => put_value(&mut object, "void", FieldKind::Void, &FieldValue::Void),
-        Some(Outcome::Value(value)) => put_payload(&mut object, "value", value),
-        Some(Outcome::Failure(failure)) => {
+        Some(CompletionResult::Void) => put_value(&mut object, "void", FieldKind::Void, &FieldValue::Void),
+        Some(CompletionResult::Value(value)) => put_payload(&mut object, "value", value),
+        Some(CompletionResult::Failure(failure)) => {
             put_value(&mut object, "failure", FieldKind::Failure, &FieldValue::Failure(Box::new(failure.clone())));
         }
-        Some(Outcome::InvocationId(id)) => {
+        Some(CompletionResult::InvocationId(id)) => {
             object.insert("invocation_id".to_owned(), id.clone().into());
         }
-        Some(Outcome::StateKeys(keys)) => {
+        Some(CompletionResult::StateKeys(keys)) => {
             let keys = FieldValue::StateKeys(StateKeyList { keys: keys.clone() });
             put_value(&mut object, "state_keys", FieldKind::StateKeys, &keys);
         }

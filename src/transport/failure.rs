@@ -1,18 +1,18 @@
-//! Why a deployment did not answer.
+//! HTTP errors: why a request to a candidate got no usable answer.
 
-use std::io;
+use std::error::Error;
 use std::time::Duration;
 
 use http::StatusCode;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum HttpError {
     #[error("{0} is no URL of a deployment: {1}")]
     Url(String, String),
     #[error("could not connect to {0}: {1}")]
-    Connect(String, io::Error),
+    Connect(String, String),
     #[error("it is gone: could not connect to {0} any more: {1}")]
-    Gone(String, io::Error),
+    Gone(String, String),
     #[error("the connection failed: {0}")]
     Connection(String),
     #[error("no answer within {0:?}")]
@@ -41,7 +41,7 @@ fn describe_status(status: StatusCode) -> String {
 }
 
 impl HttpError {
-    /// Whether trying again may help.
+    /// Whether the same request may succeed when it is sent again.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Connect(..) | Self::Connection(_) => true,
@@ -56,20 +56,26 @@ impl HttpError {
         }
     }
 
-    /// Whether it tells nothing of the request, but something of the deployment.
+    /// Whether the candidate is at fault rather than the request.
     pub(crate) fn is_of_the_deployment(&self) -> bool {
         self.is_passing() || matches!(self, Self::TimedOut(_))
     }
 }
 
+impl From<&hyper::Error> for HttpError {
+    fn from(error: &hyper::Error) -> Self {
+        Self::Connection(with_causes(error))
+    }
+}
+
 impl From<hyper::Error> for HttpError {
     fn from(error: hyper::Error) -> Self {
-        let mut reason = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            reason = format!("{reason}: {cause}");
-            source = cause.source();
-        }
-        Self::Connection(reason)
+        Self::from(&error)
     }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

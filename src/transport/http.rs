@@ -1,11 +1,11 @@
-//! One deployment over HTTP: many requests at once; h2c by prior knowledge, HTTP/2 over TLS, or HTTP/1.1.
+//! Endpoint: a candidate that is reached over HTTP, with many requests at once. It speaks HTTP/2, or HTTP/1.1.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST};
+use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
@@ -13,60 +13,35 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::connections::Connections;
-pub use super::failure::HttpError;
-use super::identity::Identity;
+use super::failure::HttpError;
 use super::invoke::{Invoke, header};
-use super::socket::Address;
+use super::options::{HttpVersion, Transport};
 use crate::replay::{Answer, AnswerReader, Listen};
 
-/// How a deployment is spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HttpVersion {
-    #[default]
-    Http2,
-    Http1,
-}
-
-/// Flags of the transport.
-#[derive(Debug, Default)]
-pub struct Transport {
-    pub version: HttpVersion,
-    pub headers: HeaderMap,
-    pub identity: Option<Identity>,
-    /// For one request, from its first byte to its last, with all its tries.
-    pub timeout: Option<Duration>,
-    pub connections: usize,
-}
-
-impl Transport {
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
-    }
-}
-
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_CONNECTIONS: usize = 2;
 
-/// How long a deployment that was there is waited for when it is gone.
+/// How long a candidate that was there and is gone is waited for, at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const TRIES: u32 = 3;
 
-/// After so many requests in a row without an answer, nothing is tried twice any more; and then nothing at all.
+/// After this many requests in a row without an answer, no request is tried twice any more.
 const HOPELESS: usize = 8;
+/// After this many, no request is sent any more.
 const GIVEN_UP: usize = 64;
 
-/// A manifest longer than this is none.
+/// The longest page that is read, in bytes.
 const LONGEST_PAGE: usize = 16 << 20;
 
-/// A deployment's address with its connections.
+/// The address of a candidate, with its connections.
 pub struct Endpoint {
     base: Url,
     transport: Transport,
     connections: Connections,
-    /// Second tries are made one at a time: where a request brings the deployment down, it brings down no other's last try.
+    /// Second tries are made one at a time, so that a request which brings the candidate down does not spoil the last try
+    /// of another.
     again: tokio::sync::Mutex<()>,
-    /// Requests in a row that got no answer.
+    /// The number of requests in a row that got no answer.
     unanswered: AtomicUsize,
     given_up: OnceLock<String>,
 }
@@ -77,7 +52,7 @@ impl std::fmt::Debug for Endpoint {
     }
 }
 
-/// A whole answer that is not an attempt's: discovery's.
+/// Page: the whole answer to a GET request, as discovery makes it.
 #[derive(Debug)]
 pub struct Page {
     pub headers: HeaderMap,
@@ -91,11 +66,12 @@ impl Endpoint {
         if url.host_str().is_none() {
             return Err(bad("it names no host".to_owned()));
         }
-        let address = Address::of(&url, transport.version)
-            .ok_or_else(|| bad(format!("scheme {} is neither http nor https", url.scheme())))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad(format!("scheme {} is neither http nor https", url.scheme())));
+        }
         let count = if transport.connections == 0 { DEFAULT_CONNECTIONS } else { transport.connections };
         let patience = PATIENCE.min(transport.timeout() / 2);
-        let connections = Connections::new(address, transport.version, count, patience);
+        let connections = Connections::new(transport.version, count, patience);
         let (again, unanswered, given_up) = (tokio::sync::Mutex::default(), AtomicUsize::new(0), OnceLock::new());
         Ok(Self { base: url, transport, connections, again, unanswered, given_up })
     }
@@ -108,7 +84,7 @@ impl Endpoint {
         self.transport.version
     }
 
-    /// When what begins now has to have its answer.
+    /// The time at which a request that is sent now has to be answered.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.timeout()
     }
@@ -133,12 +109,12 @@ impl Endpoint {
         self.with_tries(self.deadline(), page).await
     }
 
-    /// One attempt: posts a whole body, and reads the answer until it is known.
+    /// One attempt: posts a whole body, and reads the answer until it is decided.
     pub async fn attempt(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, HttpError> {
         self.attempt_until(self.deadline(), target, body, listen).await
     }
 
-    /// One attempt that has to be over by then.
+    /// One attempt, given up at the deadline.
     pub async fn attempt_until(
         &self,
         deadline: Instant,
@@ -154,7 +130,7 @@ impl Endpoint {
             Err(error @ HttpError::Gone(..)) => drop(self.given_up.set(error.to_string())),
             Err(error) if error.is_of_the_deployment() => {
                 if matches!(error, HttpError::TimedOut(_)) {
-                    self.connections.renew().await;
+                    self.connections.renew();
                 }
                 if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == GIVEN_UP {
                     let reason = format!("{GIVEN_UP} requests in a row had no answer, the last one because {error}");
@@ -176,7 +152,7 @@ impl Endpoint {
             if let Some(data) = frame?.data_ref()
                 && reader.feed(data)
             {
-                // What is left is not wanted: dropping the body resets the stream.
+                // The rest is not needed. Dropping the body resets the stream.
                 break;
             }
         }
@@ -197,7 +173,7 @@ impl Endpoint {
         self.transport.timeout()
     }
 
-    /// Tries again what may pass, until the deadline.
+    /// Tries again after failures that may pass, until the deadline.
     async fn with_tries<T>(
         &self,
         deadline: Instant,
@@ -229,18 +205,14 @@ impl Endpoint {
         body: Bytes,
     ) -> Result<Response<Incoming>, HttpError> {
         let full = format!("{}{path}", self.base.path().trim_end_matches('/'));
-        let authority = &self.connections.address.authority;
-        let uri = match self.transport.version {
-            HttpVersion::Http2 => format!("{}://{authority}{full}", self.base.scheme()),
-            HttpVersion::Http1 => full.clone(),
-        };
+        // Without the user and password that a URL may have: those are no part of a request's target.
+        let host = self.base.host_str().unwrap_or_default();
+        let port = self.base.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let uri = format!("{}://{host}{port}{full}", self.base.scheme());
         let request = Request::builder().method(method).uri(uri).body(Full::new(body));
         let mut request = request.map_err(|error| HttpError::Connection(error.to_string()))?;
         *request.headers_mut() = headers;
         request.headers_mut().extend(self.transport.headers.clone());
-        if self.transport.version == HttpVersion::Http1 && !request.headers().contains_key(HOST) {
-            request.headers_mut().insert(HOST, header(authority)?);
-        }
         if let Some(identity) = &self.transport.identity {
             identity.sign(&full, request.headers_mut());
         }
@@ -248,8 +220,9 @@ impl Endpoint {
     }
 }
 
-/// Waits for more of an answer. A candidate that is traced has every result at hand: when it falls silent it is stuck on
-/// a fence (some SDKs wait on, if others are awaited along with it), and nothing more will come.
+/// Waits for the next frame of an answer; `None` is its end. A candidate that is traced has every result at hand. When it
+/// falls silent it waits for the fence behind its recorded commands (some SDKs go on waiting if other results are awaited
+/// along with it), and sends nothing more.
 async fn next_frame(incoming: &mut Incoming, listen: Listen) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     match listen {
         Listen::ForTheEnd => incoming.frame().await,
@@ -257,4 +230,5 @@ async fn next_frame(incoming: &mut Incoming, listen: Listen) -> Option<Result<Fr
     }
 }
 
+/// A traced candidate that sends nothing for this long has taken its last step.
 const SILENCE: Duration = Duration::from_millis(800);

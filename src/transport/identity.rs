@@ -1,12 +1,14 @@
-//! Signed requests, for deployments that have identity keys configured: an EdDSA JWT a request, as Restate signs its own.
+//! Identity: the private key that requests are signed with, for deployments that have identity keys configured. Each
+//! request carries an EdDSA JWT, as Restate's own requests do.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
-use ed25519_dalek::{Signer, SigningKey};
 use http::{HeaderMap, HeaderValue};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +18,19 @@ pub struct IdentityError(String);
 /// The private key that a Restate server signs with (`request-identity-private-key-pem-file`).
 #[derive(Debug)]
 pub struct Identity {
-    key: SigningKey,
+    key: Ed25519KeyPair,
     /// `publickeyv1_…`, which deployments know the key by.
     id: String,
 }
 
 impl Identity {
     pub fn from_pem(pem: &str) -> Result<Self, IdentityError> {
-        let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| IdentityError(error.to_string()))?;
-        let id = format!("publickeyv1_{}", bs58::encode(key.verifying_key().as_bytes()).into_string());
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes());
+        let der = der.map_err(|error| IdentityError(error.to_string()))?;
+        // OpenSSL does not write the public key, which would be checked otherwise.
+        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+        let key = key.map_err(|error| IdentityError(error.to_string()))?;
+        let id = format!("publickeyv1_{}", bs58::encode(key.public_key()).into_string());
         Ok(Self { key, id })
     }
 
@@ -32,7 +38,7 @@ impl Identity {
         &self.id
     }
 
-    /// Signs a request to this path.
+    /// Adds the headers that sign a request to this path.
     pub fn sign(&self, path: &str, headers: &mut HeaderMap) {
         if let Ok(token) = HeaderValue::from_str(&self.token(path)) {
             headers.insert("x-restate-signature-scheme", HeaderValue::from_static("v1"));
@@ -47,7 +53,7 @@ impl Identity {
         let claims = json!({ "aud": path, "nbf": now.saturating_sub(60), "iat": now, "exp": now + 60 });
         let encode = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(header), encode(claims));
-        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }
 }

@@ -1,8 +1,8 @@
-//! What a deployment says of itself: services, handlers, protocol range, input schemas.
+//! Manifest: what a deployment says of itself, which is its services, handlers, protocol range and input schemas.
 
 use serde::Deserialize;
 
-use super::deployment::{Deployment, DeploymentError};
+use super::candidate::{Candidate, CandidateError};
 use crate::replay::Sdk;
 
 /// A deployment's manifest.
@@ -14,39 +14,39 @@ pub struct Manifest {
     #[serde(default)]
     pub max_protocol_version: u32,
     #[serde(default)]
-    pub services: Vec<Service>,
-    /// `x-restate-server`, as it came.
+    pub services: Vec<ManifestService>,
+    /// The header `x-restate-server`, as it was received.
     #[serde(skip)]
     pub server: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Service {
+pub struct ManifestService {
     pub name: String,
     /// `SERVICE`, `VIRTUAL_OBJECT` or `WORKFLOW`.
     pub ty: String,
     #[serde(default)]
-    pub handlers: Vec<Handler>,
+    pub handlers: Vec<ManifestHandler>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Handler {
+pub struct ManifestHandler {
     pub name: String,
-    /// `EXCLUSIVE`, `SHARED` or `WORKFLOW`; nothing for a plain service's.
+    /// `EXCLUSIVE`, `SHARED` or `WORKFLOW`; `None` for a handler of a plain service.
     pub ty: Option<String>,
-    pub input: Option<Input>,
+    pub input: Option<ManifestInput>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Input {
+pub struct ManifestInput {
     pub json_schema: Option<serde_json::Value>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     #[error(transparent)]
-    Unanswered(#[from] DeploymentError),
+    Unanswered(#[from] CandidateError),
     #[error("its manifest can not be read: {0}")]
     Manifest(#[from] serde_json::Error),
 }
@@ -55,8 +55,8 @@ const ACCEPT: &str = "application/vnd.restate.endpointmanifest.v4+json, applicat
                       application/vnd.restate.endpointmanifest.v2+json, application/vnd.restate.endpointmanifest.v1+json";
 
 impl Manifest {
-    pub async fn discover(deployment: &Deployment) -> Result<Self, DiscoveryError> {
-        let page = deployment.get("/discover", ACCEPT).await?;
+    pub async fn discover(candidate: &Candidate) -> Result<Self, DiscoveryError> {
+        let page = candidate.get("/discover", ACCEPT).await?;
         let mut manifest: Self = serde_json::from_slice(&page.body)?;
         let server =
             page.headers.get("x-restate-server").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -68,12 +68,12 @@ impl Manifest {
         Sdk::of(&self.server)
     }
 
-    /// Whether tracing it is known to run nothing.
+    /// Whether this SDK is known to run no closure when it is traced.
     pub fn can_be_traced(&self) -> bool {
         Sdk::can_be_traced(&self.server)
     }
 
-    /// The version for a journal that does not say which one it is pinned to: what is recorded is the same in all of them.
+    /// The protocol version for a journal that does not say which one it is pinned to. Journals are the same in all of them.
     pub fn likely_version(&self) -> u32 {
         const USUAL: u32 = 6;
         if self.max_protocol_version == 0 {
@@ -84,25 +84,25 @@ impl Manifest {
 
     /// Every handler, by service and name.
     pub fn handlers(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        let names = |service: &Service| {
+        let names = |service: &ManifestService| {
             let of = service.name.clone();
             service.handlers.iter().map(move |handler| (of.clone(), handler.name.clone())).collect::<Vec<_>>()
         };
         self.services.iter().flat_map(names)
     }
 
-    pub fn service(&self, name: &str) -> Option<&Service> {
+    pub fn service(&self, name: &str) -> Option<&ManifestService> {
         self.services.iter().find(|service| service.name == name)
     }
 
-    /// Whether it speaks this version. A manifest that gives no range speaks what it is asked for.
+    /// Whether the deployment speaks this version. One whose manifest gives no range is taken to speak every version.
     pub fn speaks(&self, version: u32) -> bool {
         self.max_protocol_version == 0 || (self.min_protocol_version..=self.max_protocol_version).contains(&version)
     }
 }
 
-impl Service {
-    pub fn handler(&self, name: &str) -> Option<&Handler> {
+impl ManifestService {
+    pub fn handler(&self, name: &str) -> Option<&ManifestHandler> {
         self.handlers.iter().find(|handler| handler.name == name)
     }
 }

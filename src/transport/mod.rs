@@ -1,9 +1,10 @@
-//! The network towards candidates: HTTP, Lambda, identity keys, and a deployment's manifest.
+//! Transport: the network towards candidates, which is HTTP, Lambda, identity keys, and a deployment's manifest.
 //!
-//! It carries bytes; what to send, and what an answer means, is [`crate::replay`]'s.
+//! It carries bytes. [`crate::replay`] decides what to send and what an answer means.
 
+mod candidate;
 mod connections;
-mod deployment;
+mod connector;
 mod failure;
 mod http;
 mod identity;
@@ -11,14 +12,18 @@ mod invoke;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod manifest;
-mod socket;
+mod options;
+mod tcp;
+mod tls;
 
-pub use deployment::{Deployment, DeploymentError};
-pub use http::{Endpoint, HttpError, HttpVersion, Transport};
+pub use candidate::{Candidate, CandidateError};
+pub use failure::HttpError;
+pub use http::Endpoint;
 pub use identity::{Identity, IdentityError};
 pub use invoke::Invoke;
 pub(crate) use invoke::segment;
 #[cfg(feature = "lambda")]
 pub use lambda::{Arn, ArnError, Function, LambdaError};
-pub use manifest::{DiscoveryError, Handler, Manifest, Service};
-pub(crate) use socket::tls_config;
+pub use manifest::{DiscoveryError, Manifest, ManifestHandler, ManifestInput, ManifestService};
+pub use options::{HttpVersion, Transport};
+pub(crate) use tls::tls_config;

@@ -1,6 +1,6 @@
 //! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
 
-use super::judge::Subject;
+use super::subject::Subject;
 use crate::journal::command::FieldValue;
 use crate::journal::{CommandKind, Entries, EntryKind};
 use crate::protocol::decode;
@@ -48,7 +48,7 @@ pub(super) fn lacking(
     None
 }
 
-/// Whether the recorded input fits the handler's schema; asked where the candidate failed.
+/// The finding of a recorded input that does not fit the handler's schema. It is looked for where the candidate failed.
 pub(super) fn rejected_input(
     manifest: &Manifest,
     subject: &Subject<'_>,
@@ -60,11 +60,23 @@ pub(super) fn rejected_input(
     let EntryKind::Command(CommandKind::Input) = recorded.kind(0) else { return None };
     let input = decode(CommandKind::Input, recorded.raw(0)).ok()?;
     let FieldValue::Bytes(payload) = input.get("value")? else { return None };
-    let validator = jsonschema::validator_for(schema).ok()?;
-    let rejected = match serde_json::from_slice::<serde_json::Value>(payload) {
-        Ok(value) => validator.iter_errors(&value).next().map(|error| error.to_string())?,
-        Err(error) => error.to_string(),
-    };
+    let reason = validation_error(schema, payload)?;
     let rule = rules::find("input-rejected")?;
-    Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&rejected)))
+    Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&reason)))
+}
+
+/// Why a payload does not fit a JSON schema; `None` where it fits, or where the schema itself is not valid.
+#[cfg(feature = "json-schema")]
+fn validation_error(schema: &serde_json::Value, payload: &[u8]) -> Option<String> {
+    let validator = jsonschema::validator_for(schema).ok()?;
+    match serde_json::from_slice::<serde_json::Value>(payload) {
+        Ok(value) => validator.iter_errors(&value).next().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// A build without the feature does not validate.
+#[cfg(not(feature = "json-schema"))]
+fn validation_error(_schema: &serde_json::Value, _payload: &[u8]) -> Option<String> {
+    None
 }

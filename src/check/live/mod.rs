@@ -3,6 +3,7 @@
 mod judge;
 mod manifest_check;
 mod ordered;
+mod subject;
 
 pub use judge::{Live, LiveError, LiveOptions};
 pub use ordered::{Ended, check_live, in_order};

@@ -1,10 +1,11 @@
 //! One journal's verdict, and the findings that explain it.
 
-use super::Options;
 use super::parts::notes_by_parts;
+use crate::check::options::Options;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
 use crate::policy::gate::Proof;
+use crate::protocol::possible_seeds;
 use crate::report::{Judgement, Verdict};
 use crate::rules::{Cause, Findings, Redaction, timeline};
 
@@ -18,7 +19,7 @@ pub fn check_journal(
     info: &InvocationInfo,
     redaction: Redaction,
 ) -> Judgement {
-    match judge(recorded, replays, info, &Options { redaction, ..Options::default() }) {
+    match judge(recorded, replays, info, None, &Options { redaction, ..Options::default() }) {
         Ok(judgement) => judgement,
         Err(undecodable) => Judgement::inconclusive(recorded.command_count(), undecodable.to_string()),
     }
@@ -28,9 +29,14 @@ pub(super) fn judge(
     recorded: Entries<'_>,
     replays: &[Replayed<'_>],
     info: &InvocationInfo,
+    id: Option<IdOrder>,
     options: &Options,
 ) -> Result<Judgement, Undecodable> {
-    let findings = |cause| Findings::of_invocation(info, options.redaction, cause);
+    let findings = |cause| {
+        let wire = id.and_then(IdOrder::id).and_then(|id| id.wire());
+        let seeds = wire.map(|wire| possible_seeds(&wire, info.created_at.as_deref()));
+        Findings::of_invocation(info, options.redaction, cause).with_seeds(seeds.unwrap_or_default())
+    };
     if let [Replayed::Entries(replayed)] = replays
         && let Some(notes) = notes_by_parts(recorded, *replayed, || findings(Cause::Unknown))
     {
@@ -51,12 +57,7 @@ pub(super) fn judge(
         [first, others @ ..] => replay_all(recorded, *first, others)?,
     };
     let Lockstep { commands, stop, timing_differs } = lockstep;
-    let verdict = match &stop {
-        Stop::Frontier => Verdict::Compatible,
-        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => Verdict::Mismatch,
-        Stop::Failed(_) => Verdict::Failed,
-        Stop::TraceEnds(_) => Verdict::Inconclusive,
-    };
+    let verdict = stop.verdict();
     let reason = match &stop {
         Stop::Failed(at) => Some(format!("the candidate failed before it issued command {at} of {commands}")),
         Stop::TraceEnds(at) => {
@@ -108,20 +109,11 @@ fn replay_all<'r>(
     let mut worst = (replay(first)?, first);
     for replayed in others {
         let lockstep = replay(*replayed)?;
-        if severity(&lockstep.stop) > severity(&worst.0.stop) {
+        if lockstep.stop.verdict() < worst.0.stop.verdict() {
             worst = (lockstep, *replayed);
         }
     }
     Ok(worst)
-}
-
-fn severity(stop: &Stop) -> u8 {
-    match stop {
-        Stop::Frontier => 0,
-        Stop::TraceEnds(_) => 1,
-        Stop::Failed(_) => 2,
-        Stop::Divergence(_) | Stop::Await(_) | Stop::Returned(_) => 3,
-    }
 }
 
 /// Whether several replays did the same, as far as the journal goes.

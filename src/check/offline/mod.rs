@@ -13,27 +13,16 @@ mod worker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Selection;
+use super::options::Options;
+use super::selection::Selection;
 use crate::journal::{Entries, InvocationId, InvocationInfo};
 use crate::report::Invocation;
-use crate::rules::Redaction;
 use crate::source::{Corpus, Ids, Loaded, Loader, Task};
 use in_order::in_order;
 use worker::Checker;
 
 pub use judge::check_journal;
 pub use side_by_side::{Checked, check_journals};
-
-/// Which journals to check, and how to tell of it.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub redaction: Redaction,
-    pub selection: Selection,
-    /// Whether both sides of what does not replay are told from top to bottom.
-    pub timelines: bool,
-    /// Whether a divergence is injected into each trace, to see it caught.
-    pub prove: bool,
-}
 
 /// Checks every selected journal; results come in the order of ids. `false` from `sink` ends the run.
 pub fn check(

@@ -3,7 +3,7 @@
 
 use crate::diff::{Replayed, Stop, align, replay_entries};
 use crate::journal::Entries;
-use crate::rules::{Finding, Findings, Notes, Part};
+use crate::rules::{Finding, Findings, Notes, PartOffset};
 
 /// So many entries make a part. Journals that are no longer are looked at as a whole.
 const ENTRIES: usize = 1024;
@@ -19,7 +19,7 @@ pub(super) fn notes_by_parts(
         return None;
     }
     let (findings, mut notes) = (findings(), Notes::default());
-    let mut part = Part { commands_behind: recorded.command_count(), ..Part::default() };
+    let mut part = PartOffset { commands_after: recorded.command_count(), ..PartOffset::default() };
     while part.entries_before < recorded.len() {
         let entries = part.entries_before..recorded.len().min(part.entries_before + ENTRIES);
         let (mine, theirs) = (recorded.range(entries.clone()), replayed.range(entries));
@@ -30,7 +30,7 @@ pub(super) fn notes_by_parts(
         if lockstep.stop != Stop::Frontier {
             return None;
         }
-        part.commands_behind -= lockstep.commands;
+        part.commands_after -= lockstep.commands;
         if lockstep.timing_differs {
             let alignment = align(mine, Replayed::Entries(theirs), &lockstep.stop).ok()?;
             findings.add_notes(&alignment, part, &mut notes);

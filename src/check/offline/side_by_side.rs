@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::check_journal;
+use super::judge::check_journal;
 use crate::diff::Replayed;
 use crate::journal::{Entries, InvocationInfo};
 use crate::report::Judgement;

@@ -2,7 +2,7 @@ use super::*;
 use crate::diff::{Replayed, Stop, align};
 use crate::journal::{CommandKind, EntryBuffer, EntryKind, NotificationKind};
 use crate::report::Verdict;
-use crate::rules::{Cause, Findings};
+use crate::rules::{Cause, Findings, Redaction};
 
 /// Input, a state write of `value`, and a sleep until `time`.
 fn journal(value: u8, time: u8, out: &mut EntryBuffer) {

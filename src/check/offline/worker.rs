@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Options;
 use super::judge::{judge, prove};
 use super::side_by_side::{same_in_parts, same_stretches};
+use crate::check::options::Options;
 use crate::diff::{Replayed, Side, Undecodable};
 use crate::journal::{Entries, IdOrder, InvocationInfo};
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};
@@ -123,7 +123,7 @@ impl<'c> Checker<'c> {
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {
-            let mut judgement = judge(recorded, replays, info, self.options)?;
+            let mut judgement = judge(recorded, replays, info, Some(id), self.options)?;
             if let (true, Verdict::Compatible, Some(replay)) = (self.options.prove, judgement.verdict, replays.first())
             {
                 judgement.proof = Some(prove(recorded, *replay, info, id));

@@ -12,7 +12,7 @@ mod token;
 use std::collections::BTreeMap;
 
 use super::commands::Commands;
-use super::lockstep::{AddedAwait, Stop, Undecodable};
+use super::stop::{AddedAwait, Stop, Undecodable};
 use crate::journal::command::time_tag;
 use crate::journal::{Ending, Entries, Trace};
 use pairing::Aligner;
@@ -52,7 +52,8 @@ pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> 
     let (theirs, ending) = replayed.commands();
     let (prefix, diverges) = match stop {
         Stop::Frontier => (mine.len(), false),
-        Stop::Divergence(at) => (*at, true),
+        Stop::Undecided(_) => (0, false),
+        Stop::Divergence(at) | Stop::Violation(at) => (*at, true),
         Stop::Returned(at) | Stop::Failed(at) | Stop::TraceEnds(at) => (*at, false),
         Stop::Await(added) => (added.before, false),
     };

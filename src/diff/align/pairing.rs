@@ -7,7 +7,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::token::{FieldMask, identity, same_kind, tokens};
 use super::{Row, Rows, Shape};
 use crate::diff::commands::Commands;
-use crate::diff::lockstep::{Side, Undecodable};
+use crate::diff::stop::{Side, Undecodable};
 use crate::journal::command::{Command, Compared};
 use crate::journal::{CommandKind, Ending};
 use crate::protocol::{Comparison, compare};

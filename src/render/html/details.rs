@@ -1,36 +1,36 @@
-//! Every invocation that is not compatible, in full, for the script to put into its cause's article: what most of them
-//! share is written once.
+//! The details data: every invocation that is not compatible, in full, compressed into JSON for the script.
 //!
-//! Invocations of one cause look alike but for a few values. So the page of each is taken apart into blocks (a table
-//! or what is between two), blocks into lines, lines into pieces (the text of a `code` element or what is between
-//! two), and each kind is numbered: the page holds every distinct one once, as JSON, and lists of numbers for the rest.
-//! Pieces are what `invocation.rs` made, escaped there; no `<` is written as itself, so nothing can end the element
-//! that they are in.
+//! Invocations with one cause look alike except for a few values. So the HTML of each is split into blocks (a table, or
+//! the text between two tables), blocks into lines, and lines into pieces (the text of a `code` element, or the text
+//! between two). Each distinct block, line and piece gets a number and is written once; an invocation is a list of
+//! numbers. `invocation.rs` has already escaped the pieces. Here every `<` is written as an escape, so that no piece can
+//! end the script element.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::room::Room;
+use super::budget::ByteBudget;
 
-/// Invocations whose page is longer have no place in the data: they are rare, and would take that of hundreds.
+/// Bytes of the longest invocation that is kept: longer ones are rare, and would displace hundreds of others.
 const LONGEST: usize = 128 << 10;
 
+/// Collects the details data.
 #[derive(Debug)]
 pub struct Details {
-    room: Room,
+    budget: ByteBudget,
     pieces: Numbered<String>,
     lines: Numbered<Vec<u32>>,
     blocks: Numbered<Vec<u32>>,
-    /// By invocation: the blocks of its page.
+    /// For each invocation: the numbers of its blocks.
     pages: Vec<Vec<u32>>,
 }
 
 impl Details {
-    pub fn new(room: Room) -> Self {
+    pub fn new(budget: ByteBudget) -> Self {
         Self {
-            room,
+            budget,
             pieces: Numbered::default(),
             lines: Numbered::default(),
             blocks: Numbered::default(),
@@ -38,9 +38,9 @@ impl Details {
         }
     }
 
-    /// Keeps an invocation's page, and gives its number; `None` where there is no room left for it.
+    /// Keeps the HTML of an invocation, and returns its number; `None` where the budget is used up or it is too long.
     pub fn add(&mut self, page: impl FnOnce() -> String) -> Option<usize> {
-        if self.room.is_full() {
+        if self.budget.is_full() {
             return None;
         }
         let page = page();
@@ -53,17 +53,18 @@ impl Details {
             for line in split(block, "<tr", "</tr>") {
                 let pieces = split(line, "</code>", "<code>")
                     .into_iter()
-                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.room, |piece| encode(piece)))
+                    .map(|piece| self.pieces.number(piece.to_owned(), &mut self.budget, |piece| encode(piece)))
                     .collect();
-                lines.push(self.lines.number(pieces, &mut self.room, |numbers| list(numbers)));
+                lines.push(self.lines.number(pieces, &mut self.budget, |numbers| list(numbers)));
             }
-            blocks.push(self.blocks.number(lines, &mut self.room, |numbers| list(numbers)));
+            blocks.push(self.blocks.number(lines, &mut self.budget, |numbers| list(numbers)));
         }
-        self.room.take(list(&blocks).len());
+        self.budget.take(list(&blocks).len());
         self.pages.push(blocks);
         Some(self.pages.len() - 1)
     }
 
+    /// Writes the script element with the data.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let pages: Vec<String> = self.pages.iter().map(|page| list(page)).collect();
         let parts = [
@@ -80,7 +81,7 @@ impl Details {
     }
 }
 
-/// Distinct items, numbered in the order in which they came.
+/// Distinct items, numbered in the order in which they were added.
 #[derive(Debug)]
 struct Numbered<T> {
     numbers: HashMap<T, u32>,
@@ -95,13 +96,13 @@ impl<T> Default for Numbered<T> {
 }
 
 impl<T: std::hash::Hash + Eq> Numbered<T> {
-    fn number(&mut self, item: T, room: &mut Room, write: impl FnOnce(&T) -> String) -> u32 {
+    fn number(&mut self, item: T, budget: &mut ByteBudget, write: impl FnOnce(&T) -> String) -> u32 {
         let next = u32::try_from(self.written.len()).unwrap_or(u32::MAX);
         match self.numbers.entry(item) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
                 let written = write(new.key());
-                room.take(written.len() + 1);
+                budget.take(written.len() + 1);
                 self.written.push(written);
                 *new.insert(next)
             }
@@ -122,7 +123,7 @@ fn list(numbers: &[u32]) -> String {
     text + "]"
 }
 
-/// Cuts in front of every `begins` and behind every `ends`.
+/// Splits a text before every `begins` and after every `ends`.
 fn split<'t>(mut text: &'t str, begins: &str, ends: &str) -> Vec<&'t str> {
     let mut parts = Vec::new();
     while !text.is_empty() {
@@ -149,7 +150,7 @@ mod tests {
         serde_json::from_str(text.trim_end().strip_suffix("</script>").unwrap()).unwrap()
     }
 
-    /// As the script does it.
+    /// The HTML of an invocation, put together as the script does it.
     fn page(data: &serde_json::Value, number: usize) -> String {
         let items = |kind: &str, number: &serde_json::Value| {
             data[kind][number.as_u64().unwrap() as usize].as_array().unwrap().clone()
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_come_back_as_they_were_and_share_what_is_equal() {
+    fn pages_come_back_unchanged_and_share_equal_parts() {
         let of = |value: &str| {
             format!(
                 "<p>x</p><table><tbody><tr><td><code>a</code></td></tr><tr><td><code>{value}</code> <code>\
@@ -174,20 +175,20 @@ mod tests {
             )
         };
         let pages = [of("1"), of("2"), of("&lt;3"), of("1"), "no markup".to_owned(), String::new()];
-        let mut details = Details::new(Room::of(10_000));
+        let mut details = Details::new(ByteBudget::of(10_000));
         let numbers: Vec<usize> = pages.iter().map(|page| details.add(|| page.clone()).unwrap()).collect();
         let data = read(&details);
         for (text, number) in pages.iter().zip(numbers) {
             assert_eq!(page(&data, number), *text);
         }
         assert_eq!(data["pages"][0], data["pages"][3]);
-        // The table's beginning, its end and its two lines, once; of the second line three.
+        // The start and end of the table and its first line are stored once; its second line three times.
         assert!(data["lines"].as_array().unwrap().len() < 12, "{data}");
     }
 
     #[test]
-    fn nothing_ends_the_element() {
-        let mut details = Details::new(Room::of(10_000));
+    fn no_piece_ends_the_script_element() {
+        let mut details = Details::new(ByteBudget::of(10_000));
         details.add(|| "</script><!--<script>\u{2028}\\\"".to_owned()).unwrap();
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
@@ -197,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn the_room_is_kept() {
-        let mut details = Details::new(Room::of(5_000));
+    fn the_budget_is_kept() {
+        let mut details = Details::new(ByteBudget::of(5_000));
         let added = (0..1000).filter_map(|at| details.add(|| format!("<code>{at}</code>{at}"))).count();
         assert!((50..1000).contains(&added), "{added}");
         let mut out = Vec::new();
         details.write(&mut out).unwrap();
         assert!(out.len() < 5_500, "{}", out.len());
-        assert_eq!(Details::new(Room::of(1 << 30)).add(|| "x".repeat(LONGEST + 1)), None);
+        assert_eq!(Details::new(ByteBudget::of(1 << 30)).add(|| "x".repeat(LONGEST + 1)), None);
     }
 }

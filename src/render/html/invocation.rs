@@ -1,33 +1,35 @@
-//! One invocation in full: the two journals beside each other, and what differs.
+//! One invocation in full: its timeline, recorded beside replayed, and its findings.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::text::Text;
+use super::journal_text::JournalText;
+use crate::render::text::count;
 use crate::render::words;
 use crate::report::Invocation;
 use crate::rules::{self, Cause, Change, Finding, Mark, Rule, TimelineRow, TimelineStep};
 use crate::source::Ids;
 
 /// Findings of one invocation that are shown.
-const FINDINGS: usize = 8;
+const MOST_FINDINGS: usize = 8;
 
 /// Changes of one finding that are shown.
-const CHANGES: usize = 20;
+const MOST_CHANGES: usize = 20;
 
+/// The HTML of one invocation.
 pub fn full(invocation: &Invocation, ids: &Ids) -> Markup {
     let errors: Vec<&Finding> = invocation.errors().collect();
     html! {
         p .who {
-            @if let Some(target) = invocation.info.target() { code { (Text(&target)) } " " }
-            code { (Text(ids.id(invocation.order).as_str())) }
-            @if let Some(deployment) = &invocation.info.deployment { " on " code { (Text(deployment)) } }
+            @if let Some(target) = invocation.info.target() { code { (JournalText(&target)) } " " }
+            code { (JournalText(ids.id(invocation.order).as_str())) }
+            @if let Some(deployment) = &invocation.info.deployment { " on " code { (JournalText(deployment)) } }
         }
-        @if let Some(reason) = &invocation.judgement.reason { p { (Text(reason)) } }
-        @if invocation.excused() { p .excuse { "Excused: " (Text(&words::excuses(invocation))) } }
+        @if let Some(reason) = &invocation.judgement.reason { p { (JournalText(reason)) } }
+        @if invocation.excused() { p .excuse { "Excused: " (JournalText(&words::excuses(invocation))) } }
         @if !invocation.judgement.timeline.is_empty() { (timeline(&invocation.judgement.timeline)) }
-        @for (at, finding) in errors.iter().take(FINDINGS).enumerate() { (one_finding(finding, invocation, at > 0)) }
-        @if errors.len() > FINDINGS { p { "And " (errors.len() - FINDINGS) " findings more." } }
+        @for (at, finding) in errors.iter().take(MOST_FINDINGS).enumerate() { (one_finding(finding, invocation, at > 0)) }
+        @if errors.len() > MOST_FINDINGS { p { "And " (errors.len() - MOST_FINDINGS) " more findings." } }
     }
 }
 
@@ -49,8 +51,8 @@ fn timeline(rows: &[TimelineRow]) -> Markup {
 
 fn line(row: &TimelineRow) -> Markup {
     let (class, sign, words) = match row.mark {
-        Mark::Folded(count) => {
-            return html! { tr .folded { td colspan="5" { "… " (words::count(count as u64, "line")) " left out …" } } };
+        Mark::Folded(lines) => {
+            return html! { tr .folded { td colspan="5" { "… " (count(lines as u64, "line")) " left out …" } } };
         }
         Mark::Agrees => ("agrees", "", ""),
         Mark::Changed => ("changed", "≠", "changed"),
@@ -64,7 +66,7 @@ fn line(row: &TimelineRow) -> Markup {
     };
     let index = |step: &Option<TimelineStep>| step.as_ref().and_then(|step| step.index);
     let side = |step: &Option<TimelineStep>| {
-        html! { @if let Some(step) = step { code { (Text(&step.text)) } } @else { span .none { "—" } } }
+        html! { @if let Some(step) = step { code { (JournalText(&step.text)) } } @else { span .none { "—" } } }
     };
     html! {
         tr .(class) {
@@ -91,9 +93,9 @@ fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Marku
                 (finding.rule) " at command " (finding.command_index) " of " (invocation.judgement.commands)
                 " " span .level { (finding.level.name()) } " " code .fingerprint { (finding.fingerprint) }
             }
-            @if let Some(excuse) = &finding.excuse { p .excuse { (Text(&words::excuse(excuse))) } }
+            @if let Some(excuse) = &finding.excuse { p .excuse { (JournalText(&words::excuse(excuse))) } }
             @if !finding.changes.is_empty() { (changes(&finding.changes)) }
-            @for hint in &finding.hints { p .hint { "Hint: " (Text(hint)) } }
+            @for hint in &finding.hints { p .hint { "Hint: " (JournalText(hint)) } }
             @if let (Some(cause), false) = (cause, later) { p { (cause) } }
             @if let (Some(rule), false) = (rule, later) { (advice(rule, &words::advice(rule, finding, invocation))) }
         }
@@ -102,7 +104,7 @@ fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Marku
 
 fn advice(rule: &Rule, advice: &str) -> Markup {
     html! {
-        details { summary { "What to do: " (Text(advice)) "." } pre .page { (rule.page()) } }
+        details { summary { "What to do: " (JournalText(advice)) "." } pre .page { (rule.page()) } }
     }
 }
 
@@ -112,9 +114,9 @@ fn changes(changes: &[Change]) -> Markup {
             table .changes {
                 thead { tr { th scope="col" { "Where" } th scope="col" { "Recorded" } th scope="col" { "Replayed" } } }
                 tbody {
-                    @for change in changes.iter().take(CHANGES) {
+                    @for change in changes.iter().take(MOST_CHANGES) {
                         tr {
-                            th scope="row" { code { (Text(&change.path)) } }
+                            th scope="row" { code { (JournalText(&change.path)) } }
                             td .removed { (value(change.recorded.as_ref())) }
                             td .added { (value(change.replayed.as_ref())) }
                         }
@@ -123,7 +125,7 @@ fn changes(changes: &[Change]) -> Markup {
                 }
             }
         }
-        @if changes.len() > CHANGES { p { "And " (changes.len() - CHANGES) " more places." } }
+        @if changes.len() > MOST_CHANGES { p { "And " (changes.len() - MOST_CHANGES) " more places." } }
     }
 }
 
@@ -131,18 +133,18 @@ fn value(value: Option<&Value>) -> Markup {
     html! {
         @match value {
             None => span .none { "(absent)" },
-            Some(value) => code { (Text(&value.to_string())) },
+            Some(value) => code { (JournalText(&value.to_string())) },
         }
     }
 }
 
-/// A text of several lines, by line.
+/// A unified diff, line by line.
 fn diff(lines: &str) -> Markup {
     html! {
         pre .diff {
             @for line in lines.lines() {
                 @let class = match line.as_bytes().first() { Some(b'+') => "added", Some(b'-') => "removed", _ => "agrees" };
-                span .(class) { (Text(line)) } "\n"
+                span .(class) { (JournalText(line)) } "\n"
             }
         }
     }

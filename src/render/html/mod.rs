@@ -1,59 +1,61 @@
-//! `html`: one file that needs nothing else. It reads without scripts; with them it filters.
+//! The `html` format: one self-contained page. It is readable without scripts; with scripts it can be filtered.
 //!
-//! Every text out of a journal goes in as [`Text`], which escapes it for people, and maud escapes it for HTML. A
-//! content security policy names the one style and the one script by their hashes, so nothing else would run even so.
+//! Every text from a journal enters the page as [`JournalText`], which escapes it for people and for HTML. Besides, a
+//! content security policy allows only the page's own style and script, by their hashes.
 
+mod budget;
 mod cause;
 mod details;
 mod invocation;
-mod room;
+mod journal_text;
 mod sections;
 mod table;
-mod text;
 
 use std::io::{self, Write};
 
-use cause::{Shown, cause};
+use budget::ByteBudget;
+use cause::{CauseLength, cause};
 use details::Details;
+use journal_text::JournalText;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use room::Room;
-use table::{Handlers, Rows};
-use text::Text;
+use table::{Handlers, InvocationTable};
 
-use super::{Render, human, words};
-use crate::policy::gate::Outcome;
+use super::text::{count, number};
+use super::{Render, words};
+use crate::policy::gate::GateOutcome;
 use crate::report::{Invocation, Report, Verdict};
 use crate::source::Ids;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Of `style.css` and `script.js`; a test tells what they have to be.
+/// The hashes of `style.css` and `script.js`; a test compares them.
 const STYLE_HASH: &str = "sha256-IEVN05D5lOP8bxc5RaXIMvSBYJrtHU9vjLJuo1L6TTE=";
 const SCRIPT_HASH: &str = "sha256-gnkaZh8/TJo3f+BQoT0Nlxwfwyi4L6/9o0PodYKrvmE=";
 
-/// What the parts of the page may take: 8 MiB in all, whatever the journals.
-const CAUSES: Room = Room::of(1 << 20);
-const DETAILS: Room = Room::of(3 << 20);
-const ROWS: Room = Room::of(3 << 20);
-const LISTS: Room = Room::of(256 << 10);
+/// The bytes that the parts of the page may take: 8 MiB in all, however many journals there are.
+const CAUSES: ByteBudget = ByteBudget::of(1 << 20);
+const DETAILS: ByteBudget = ByteBudget::of(3 << 20);
+const ROWS: ByteBudget = ByteBudget::of(3 << 20);
+const LISTS: ByteBudget = ByteBudget::of(256 << 10);
 
-/// Collects a line an invocation, and in full what is not compatible.
+/// The renderer of the `html` format. It collects a line for each invocation, and the details of those that are not
+/// compatible.
 #[derive(Debug)]
 pub struct Html {
-    rows: Rows,
+    rows: InvocationTable,
     details: Details,
 }
 
 impl Default for Html {
     fn default() -> Self {
-        Self { rows: Rows::default(), details: Details::new(DETAILS) }
+        Self { rows: InvocationTable::default(), details: Details::new(DETAILS) }
     }
 }
 
 impl Render for Html {
     fn invocation(&mut self, invocation: &Invocation, ids: &Ids, _out: &mut dyn Write) -> io::Result<()> {
-        if !self.rows.have_room_for(invocation.judgement.verdict) {
+        if !self.rows.has_room_for(invocation.judgement.verdict) {
             return Ok(());
         }
         let page = match invocation.judgement.verdict {
@@ -74,7 +76,7 @@ impl Render for Html {
              form-action 'none'"
         );
         let outcome = report.gate.outcome().name();
-        let title = format!("rehearse: {outcome}, {}", words::count(report.summary.checked, "invocation"));
+        let title = format!("rehearse: {outcome}, {}", count(report.summary.checked, "invocation"));
         let head = html! {
             (DOCTYPE)
             (PreEscaped("<html lang=\"en\">"))
@@ -104,8 +106,8 @@ impl Render for Html {
             footer {
                 p {
                     "rehearse " (env!("CARGO_PKG_VERSION"))
-                    ". A check proves what it covered: what the candidate does beyond the frontier, the end of what was \
-                     recorded, is not judged."
+                    ". A check proves only what it covered. What the candidate does beyond the frontier, the end of the \
+                     recorded commands, is not judged."
                 }
             }
             script { (PreEscaped(SCRIPT)) }
@@ -117,10 +119,10 @@ impl Render for Html {
 
 fn header(report: &Report) -> Markup {
     let gate = &report.gate;
-    let (class, said) = match gate.outcome() {
-        Outcome::Passed => ("good", "passed"),
-        Outcome::Failed => ("bad", "failed"),
-        Outcome::Undecided => ("unsure", "undecided"),
+    let (class, outcome) = match gate.outcome() {
+        GateOutcome::Passed => ("good", "passed"),
+        GateOutcome::Failed => ("bad", "failed"),
+        GateOutcome::Undecided => ("unsure", "undecided"),
     };
     let summary = &report.summary;
     let numbers = [
@@ -133,18 +135,18 @@ fn header(report: &Report) -> Markup {
     ];
     html! {
         header {
-            h1 { "rehearse " span .badge.(class) { (said) } @if gate.report_only { " " span .badge { "report only" } } }
+            h1 { "rehearse " span .badge.(class) { (outcome) } @if gate.report_only { " " span .badge { "report only" } } }
             @if !gate.reasons().is_empty() {
                 ul .reasons { @for reason in gate.reasons() { li { (reason) } } }
             }
             dl .numbers {
                 @for (name, count, class) in numbers {
-                    div .(if count > 0 { class } else { "" }) { dt { (name) } dd { (human::number_u64(count)) } }
+                    div .(if count > 0 { class } else { "" }) { dt { (name) } dd { (number(count)) } }
                 }
             }
             @if let Some(proofs) = &report.proofs {
-                p { "Proof: a divergence was injected into " (words::count(proofs.injected, "trace")) "; "
-                    (human::number_u64(proofs.caught)) " caught, " (human::number_u64(proofs.stopped))
+                p { "Proof: a divergence was injected into " (count(proofs.injected, "trace")) ": "
+                    (number(proofs.caught)) " caught, " (number(proofs.stopped))
                     " would have failed the run." }
             }
         }
@@ -163,25 +165,27 @@ fn write_causes(report: &Report, handlers: &Handlers<'_>, ids: &Ids, out: &mut d
     let mut left_out = 0;
     for group in groups {
         let handler = handlers.number(&words::handler_of(&group.example.info));
-        let written = [(Shown::Full, &mut full), (Shown::Brief, &mut brief)].into_iter().find_map(|(shown, room)| {
-            let text = if room.is_full() { None } else { Some(cause(group, handler, shown, ids).into_string()) };
-            text.filter(|text| room.take_if_it_fits(text.len()))
-        });
+        let written = [(CauseLength::Full, &mut full), (CauseLength::Brief, &mut brief)].into_iter().find_map(
+            |(shown, budget)| {
+                let text = if budget.is_full() { None } else { Some(cause(group, handler, shown, ids).into_string()) };
+                text.filter(|text| budget.take_if_it_fits(text.len()))
+            },
+        );
         match written {
             Some(text) => out.write_all(text.as_bytes())?,
             None => left_out += 1,
         }
     }
     let notes = html! {
-        @if left_out > 0 { p { "And " (words::count(left_out, "cause")) " more; --format json has them all." } }
+        @if left_out > 0 { p { "And " (count(left_out, "cause")) " more; --format json lists them all." } }
         @if !report.notes.is_empty() {
             h3 { "Notes" }
-            p { "Replay does not mind these." }
+            p { "These differences do not stop replay." }
             ul {
-                @for (rule, (count, example)) in &report.notes {
+                @for (rule, (invocations, example)) in &report.notes {
                     li {
-                        code { (rule) } " in " (words::count(*count, "invocation")) ", first "
-                        code { (Text(ids.id(example.order).as_str())) }
+                        code { (rule) } " in " (count(*invocations, "invocation")) ", first "
+                        code { (JournalText(ids.id(example.order).as_str())) }
                     }
                 }
             }

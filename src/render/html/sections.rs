@@ -1,15 +1,18 @@
-//! What the run was held to: findings that were accepted, and what was covered.
+//! The sections on the whole run: its accepted findings and its coverage.
 
 use maud::{Markup, html};
 
-use super::room::Room;
-use super::text::Text;
+use super::budget::ByteBudget;
+use super::journal_text::JournalText;
 use crate::policy::{Acceptance, AcceptanceState};
-use crate::render::{human, words};
+use crate::render::text::{count, number};
+use crate::render::words;
 use crate::report::Report;
 
-pub fn policy(report: &Report, mut room: Room) -> Markup {
-    let (rows, left_out) = room.first(report.acceptances.iter().map(|(acceptance, state)| accepted(acceptance, state)));
+/// The acceptances of the policy, with their states.
+pub fn policy(report: &Report, mut budget: ByteBudget) -> Markup {
+    let (rows, left_out) =
+        budget.first(report.acceptances.iter().map(|(acceptance, state)| accepted(acceptance, state)));
     html! {
         @if !report.acceptances.is_empty() {
             section aria-labelledby="policy-heading" {
@@ -23,7 +26,7 @@ pub fn policy(report: &Report, mut room: Room) -> Markup {
                         tbody { (rows) }
                     }
                 }
-                @if left_out > 0 { p { "And " (words::count(left_out, "acceptance")) " more." } }
+                @if left_out > 0 { p { "And " (count(left_out, "acceptance")) " more." } }
             }
         }
     }
@@ -32,32 +35,33 @@ pub fn policy(report: &Report, mut room: Room) -> Markup {
 fn accepted(acceptance: &Acceptance, state: &AcceptanceState) -> Markup {
     html! {
         tr {
-            td { code { (Text(&acceptance.fingerprint)) } }
+            td { code { (JournalText(&acceptance.fingerprint)) } }
             td { @match state {
-                AcceptanceState::Used { by } => { "lets " (words::count(*by, "finding")) " pass" }
+                AcceptanceState::Used { by } => { "lets " (count(*by, "finding")) " pass" }
                 AcceptanceState::Unused => span .badge.unsure { "unused" },
                 AcceptanceState::Expired { .. } => span .badge.bad { "expired" },
             } }
-            td { (Text(&acceptance.author)) }
-            td { (Text(&acceptance.reason)) }
+            td { (JournalText(&acceptance.author)) }
+            td { (JournalText(&acceptance.reason)) }
             td { @if let Some(day) = acceptance.expires { (day) } }
         }
     }
 }
 
-pub fn coverage(report: &Report, mut room: Room) -> Markup {
-    let (rows, left_out) = room.first(report.coverage.iter().map(|(name, covered)| {
+/// The covered handlers, and the handlers that are not covered.
+pub fn coverage(report: &Report, mut budget: ByteBudget) -> Markup {
+    let (rows, left_out) = budget.first(report.coverage.iter().map(|(name, covered)| {
         html! {
             tr {
-                td { code { (Text(&words::handler(name))) } }
-                td .number { (human::number_u64(covered.journals)) }
-                td .number { (human::number_u64(covered.reached)) }
-                td .number { (human::number_u64(covered.paths() as u64)) }
+                td { code { (JournalText(&words::handler(name))) } }
+                td .number { (number(covered.journals)) }
+                td .number { (number(covered.reached)) }
+                td .number { (number(covered.paths() as u64)) }
             }
         }
     }));
-    let (not_covered, not_named) = room.first(report.not_covered().enumerate().map(|(at, (service, handler))| {
-        html! { @if at > 0 { ", " } code { (Text(&format!("{service}/{handler}"))) } }
+    let (not_covered, not_named) = budget.first(report.not_covered().enumerate().map(|(at, (service, handler))| {
+        html! { @if at > 0 { ", " } code { (JournalText(&format!("{service}/{handler}"))) } }
     }));
     html! {
         section aria-labelledby="coverage-heading" {
@@ -72,10 +76,10 @@ pub fn coverage(report: &Report, mut room: Room) -> Markup {
                         tbody { (rows) }
                     }
                 }
-                @if left_out > 0 { p { "And " (words::count(left_out, "handler")) " more." } }
+                @if left_out > 0 { p { "And " (count(left_out, "handler")) " more." } }
             }
             @if report.not_covered().next().is_some() {
-                p { strong { "Not covered: " } (not_covered) @if not_named > 0 { " and " (human::number_u64(not_named)) " more" } }
+                p { strong { "Not covered: " } (not_covered) @if not_named > 0 { " and " (number(not_named)) " more" } }
             }
         }
     }

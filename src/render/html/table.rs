@@ -1,51 +1,52 @@
-//! Every invocation, a line each, and what filters them.
+//! The table of invocations, one line each, and the form that filters them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use maud::{Markup, html};
 
+use super::budget::ByteBudget;
 use super::cause::anchor;
-use super::room::Room;
-use super::text::Text;
+use super::journal_text::JournalText;
 use crate::journal::IdOrder;
-use crate::render::{human, words};
+use crate::render::text::{count, number, truncate};
+use crate::render::words;
 use crate::report::{Group, Invocation, Report, Verdict, group_id, rest_id};
 use crate::source::Ids;
 
-/// Browsers get slow beyond; compatible ones are left out first.
+/// Rows of the table; browsers get slow with more. Compatible invocations are left out first.
 const MOST_ROWS: usize = 20_000;
 
-/// Characters of a handler's name to choose it by.
+/// Characters of a handler's name in the filter.
 const LONGEST_NAME: usize = 100;
 
-/// What is kept of an invocation.
+/// One row of the table.
 #[derive(Debug)]
-struct Row {
-    /// Worst first.
+struct InvocationRow {
+    /// The sort key: the worst first.
     rank: (bool, Verdict, IdOrder),
     id: String,
     target: Option<String>,
     handler: String,
     verdict: &'static str,
-    /// The group it belongs to, or, where there are too many of them, the one for the rest.
+    /// The ids of its group, and of the group for the rest, which it belongs to where there are too many groups.
     groups: Option<[String; 2]>,
-    /// The number of its page among the details.
+    /// Its number in the details data.
     page: Option<usize>,
     rules: Vec<(&'static str, usize)>,
     reason: Option<String>,
 }
 
-/// All that are listed.
+/// The rows that the page may list.
 #[derive(Debug, Default)]
-pub struct Rows {
-    rows: Vec<Row>,
+pub struct InvocationTable {
+    rows: Vec<InvocationRow>,
     compatible: usize,
 }
 
-impl Rows {
-    /// What is not compatible is not kept out by what is.
-    pub fn have_room_for(&self, verdict: Verdict) -> bool {
+impl InvocationTable {
+    /// Whether one more invocation with this verdict is kept. Compatible invocations never displace the others.
+    pub fn has_room_for(&self, verdict: Verdict) -> bool {
         let compatible = verdict == Verdict::Compatible;
         let alike = if compatible { self.compatible } else { self.rows.len() - self.compatible };
         alike < MOST_ROWS
@@ -55,7 +56,7 @@ impl Rows {
         let compatible = invocation.judgement.verdict == Verdict::Compatible;
         self.compatible += usize::from(compatible);
         let errors = invocation.errors().take(4).map(|finding| (finding.rule, finding.command_index));
-        self.rows.push(Row {
+        self.rows.push(InvocationRow {
             rank: (!invocation.fails, invocation.judgement.verdict, invocation.order),
             id: ids.id(invocation.order).as_str().to_owned(),
             target: invocation.info.target(),
@@ -64,7 +65,7 @@ impl Rows {
             groups: (!compatible).then(|| [group_id(invocation), rest_id(invocation)]),
             page,
             rules: errors.collect(),
-            reason: invocation.judgement.reason.as_deref().map(|reason| words::cut(reason, 120)),
+            reason: invocation.judgement.reason.as_deref().map(|reason| truncate(reason, 120)),
         });
     }
 
@@ -78,49 +79,51 @@ impl Rows {
     }
 }
 
-/// Handlers by number, which is shorter than their names.
+/// The numbers of handlers: the page refers to a handler by its number, which is shorter than its name.
 pub struct Handlers<'r>(BTreeMap<&'r str, usize>);
 
 impl Handlers<'_> {
-    /// One that no filter knows has the number behind all others.
+    /// The number of a handler. A handler that no filter lists gets the number after the last.
     pub fn number(&self, name: &str) -> usize {
         self.0.get(name).copied().unwrap_or(self.0.len())
     }
 }
 
-/// Shown by the script that makes them work.
-pub fn filters(report: &Report, rows: &Rows, handlers: &Handlers<'_>, mut room: Room) -> Markup {
+/// The form with the filters. It is hidden until the script that makes it work shows it.
+pub fn filters(report: &Report, rows: &InvocationTable, handlers: &Handlers<'_>, mut budget: ByteBudget) -> Markup {
     let verdicts: BTreeSet<&str> = rows.rows.iter().map(|row| row.verdict).collect();
     let rules: BTreeSet<&str> = rows.rows.iter().flat_map(|row| row.rules.iter().map(|(rule, _)| *rule)).collect();
-    let names = handlers.0.iter().map(|(name, number)| (number.to_string(), words::cut(name, LONGEST_NAME)));
+    let names = handlers.0.iter().map(|(name, number)| (number.to_string(), truncate(name, LONGEST_NAME)));
     let same = |name: &&str| ((*name).to_owned(), (*name).to_owned());
     html! {
         form #filters hidden role="search" aria-label="Filter causes and invocations" {
-            (choice("verdict", "Verdict", verdicts.iter().map(same), &mut room))
-            (choice("rule", "Rule", rules.iter().map(same), &mut room))
-            (choice("handler", "Handler", names, &mut room))
+            (choice("verdict", "Verdict", verdicts.iter().map(same), &mut budget))
+            (choice("rule", "Rule", rules.iter().map(same), &mut budget))
+            (choice("handler", "Handler", names, &mut budget))
             label { "Search " input type="search" name="text" placeholder="id or target" autocomplete="off"; }
             button type="reset" { "Clear" }
             p .keys {
                 kbd { "/" } " search " kbd { "Esc" } " leave it " kbd { "j" } kbd { "k" } " next and previous cause "
                 kbd { "←" } kbd { "→" } " another invocation of it"
             }
-            output aria-live="polite" { (words::count(report.summary.checked, "invocation")) }
+            output aria-live="polite" { (count(report.summary.checked, "invocation")) }
         }
     }
 }
 
-/// What does not fit can not be chosen, but searched for.
-fn choice(name: &str, label: &str, options: impl Iterator<Item = (String, String)>, room: &mut Room) -> Markup {
-    let (options, _) = room.first(options.map(|(value, text)| html! { option value=(value) { (Text(&text)) } }));
+/// A list to choose from. Options that do not fit the budget are left out; the search still finds them.
+fn choice(name: &str, label: &str, options: impl Iterator<Item = (String, String)>, budget: &mut ByteBudget) -> Markup {
+    let (options, _) =
+        budget.first(options.map(|(value, text)| html! { option value=(value) { (JournalText(&text)) } }));
     html! { label { (label) " " select name=(name) { option value="" { "any" } (options) } } }
 }
 
+/// Writes the table.
 pub fn write(
-    rows: &Rows,
+    rows: &InvocationTable,
     handlers: &Handlers<'_>,
     report: &Report,
-    mut room: Room,
+    mut budget: ByteBudget,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let groups = report.groups();
@@ -134,7 +137,7 @@ pub fn write(
     let mut written = 0;
     for row in rows.rows.iter().take(MOST_ROWS) {
         let line = line(row, &groups, handlers).into_string();
-        if !room.take_if_it_fits(line.len() + 1) {
+        if !budget.take_if_it_fits(line.len() + 1) {
             break;
         }
         writeln!(out, "{line}")?;
@@ -142,20 +145,20 @@ pub fn write(
     }
     let left = report.summary.checked - written;
     let end = html! {
-        @if left > 0 { p { (human::number_u64(left)) " more are left out here; --format jsonl has them all." } }
+        @if left > 0 { p { (number(left)) " more are left out here; --format jsonl lists them all." } }
     };
     write!(out, "</tbody></table></div>{}</section>", end.into_string())
 }
 
-fn line(row: &Row, groups: &BTreeSet<&str>, handlers: &Handlers<'_>) -> Markup {
+fn line(row: &InvocationRow, groups: &BTreeSet<&str>, handlers: &Handlers<'_>) -> Markup {
     let rules: Vec<&str> = row.rules.iter().map(|(rule, _)| *rule).collect();
     let group = row.groups.iter().flatten().find(|group| groups.contains(group.as_str()));
     html! {
         tr data-handler=(handlers.number(&row.handler)) data-rules=[(!rules.is_empty()).then(|| rules.join(" "))]
             data-page=[row.page] {
             td .(row.verdict) { (row.verdict) }
-            td { @if let Some(target) = &row.target { (Text(target)) } }
-            td { code { (Text(&row.id)) } }
+            td { @if let Some(target) = &row.target { (JournalText(target)) } }
+            td { code { (JournalText(&row.id)) } }
             td {
                 @if let Some(group) = group {
                     a href=(format!("#{}", anchor(group))) {
@@ -163,7 +166,7 @@ fn line(row: &Row, groups: &BTreeSet<&str>, handlers: &Handlers<'_>) -> Markup {
                         @if row.rules.len() > 1 { " and more" }
                     }
                 }
-                @if let Some(reason) = &row.reason { " " (Text(reason)) }
+                @if let Some(reason) = &row.reason { " " (JournalText(reason)) }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The differing places of a field: by path where it holds JSON, header by header, or as a whole.
+//! The changes of a field: by JSON path where the field holds JSON, header by header, or as a whole.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Change;
-use super::shown::{LONGEST_PAYLOAD, PREVIEW};
+use super::encodings::encoding_hint;
+use super::redaction::{LONGEST_PAYLOAD, PREVIEW};
 use crate::diff::payload::{Difference, json_difference};
 use crate::journal::command::{FieldDifference, Header};
 use crate::journal::{Command, CommandKind, FieldValue};
 use crate::source::readable::{Payload, command_object};
 
-/// What differs in a command.
+/// The changes of one command.
 #[derive(Default)]
 pub(super) struct Changes {
     pub changes: Vec<Change>,
     /// Fields that hold the same JSON on both sides, written differently.
     pub in_notation: Vec<&'static str>,
+    /// Hints that only the payloads themselves give, not their values.
+    pub encodings: Vec<String>,
 }
 
+/// Adds the changes of one differing field.
 pub(super) fn changes_of(difference: &FieldDifference<'_>, found: &mut Changes) {
     let name = difference.field.name;
     let headers = match (difference.recorded, difference.replayed) {
@@ -59,7 +63,7 @@ fn payload_changes(name: &'static str, recorded: &[u8], replayed: &[u8], found: 
             return;
         }
         Difference::Notation => found.in_notation.push(name),
-        Difference::NotJson => {}
+        Difference::NotJson => found.encodings.extend(encoding_hint(name, recorded, replayed)),
     }
     let lines = match (std::str::from_utf8(recorded), std::str::from_utf8(replayed)) {
         (Ok(recorded), Ok(replayed)) => line_diff(recorded, replayed),
@@ -81,7 +85,7 @@ fn value_of(difference: &FieldDifference<'_>, value: &FieldValue) -> Value {
     }
 }
 
-/// Headers one by one, unless it is their order or number that differs.
+/// The changes header by header; `None` where only the order or number of headers differs.
 fn header_changes(name: &str, recorded: &[Header], replayed: &[Header]) -> Option<Vec<Change>> {
     let by_name = |headers: &[Header]| -> Option<BTreeMap<String, Value>> {
         let named: BTreeMap<String, Value> =
@@ -106,7 +110,7 @@ fn header_changes(name: &str, recorded: &[Header], replayed: &[Header]) -> Optio
     (!changes.is_empty()).then(|| changes.into_iter().map(change).collect())
 }
 
-/// Bytes as text, be they JSON or not: two notations of the same JSON must not look the same.
+/// A payload as a JSON value. A JSON string stays in its notation, since two notations of one text must not look equal.
 fn bytes_value(bytes: &[u8]) -> Value {
     match Payload::of(bytes) {
         Payload::Json(Value::String(_)) | Payload::Text(_) => String::from_utf8_lossy(bytes).into_owned().into(),
@@ -118,10 +122,10 @@ fn bytes_value(bytes: &[u8]) -> Value {
     }
 }
 
-/// Longer texts are not compared by line.
+/// Texts that are longer together are not compared line by line.
 const LONGEST_LINE_DIFF: usize = 256 << 10;
 
-/// What differs between two texts of several lines.
+/// A unified diff, where a text has several lines.
 fn line_diff(recorded: &str, replayed: &str) -> Option<String> {
     let several = |text: &str| text.trim_end().contains('\n');
     if !(several(recorded) || several(replayed)) || recorded.len() + replayed.len() > LONGEST_LINE_DIFF {

@@ -1,4 +1,5 @@
-//! The same for the same cause, whatever the invocation: the rule, the step on both sides, the paths.
+//! A fingerprint: a hash that is equal for findings with the same cause, across invocations. It covers the rule, the
+//! handler, the command on both sides, and the paths that differ.
 
 use std::hash::{Hash, Hasher};
 
@@ -6,15 +7,15 @@ use siphasher::sip::SipHasher13;
 
 use super::Change;
 use crate::journal::Command;
-use crate::rules::{Place, Rule};
+use crate::rules::{DivergenceView, Rule};
 
-pub(super) struct Fingerprint(Gathered);
+pub(super) struct Fingerprint(HashInput);
 
-/// What is hashed, to be hashed in one go.
+/// Collects the bytes to hash, so that they are hashed in one call.
 #[derive(Default)]
-struct Gathered(Vec<u8>);
+struct HashInput(Vec<u8>);
 
-impl Hasher for Gathered {
+impl Hasher for HashInput {
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
@@ -30,16 +31,16 @@ impl Hasher for Gathered {
 
 impl Fingerprint {
     pub fn of(rule: &Rule, service: &str, handler: &str) -> Self {
-        let mut hashed = Gathered(Vec::with_capacity(128));
+        let mut hashed = HashInput(Vec::with_capacity(128));
         (rule.id, service, handler).hash(&mut hashed);
         Self(hashed)
     }
 
-    pub fn steps(&mut self, place: &Place<'_>) {
-        for command in [place.recorded, place.replayed] {
+    pub fn steps(&mut self, view: &DivergenceView<'_>) {
+        for command in [view.recorded, view.replayed] {
             command.map(|command| command.kind.modulo_eager().name()).hash(&mut self.0);
             if let Some(command) = command {
-                fold_step_name(command, &mut self.0.0);
+                push_step_name(command, &mut self.0.0);
                 self.end_of_text();
             }
         }
@@ -47,12 +48,12 @@ impl Fingerprint {
 
     pub fn paths(&mut self, changes: &[Change]) {
         for change in changes {
-            fold_indexes(&change.path, &mut self.0.0);
+            push_without_indexes(&change.path, &mut self.0.0);
             self.end_of_text();
         }
     }
 
-    /// What a text ends with when it is hashed.
+    /// Appends the terminator of a hashed text, as `str`'s own `Hash` does.
     fn end_of_text(&mut self) {
         self.0.write_u8(0xff);
     }
@@ -63,23 +64,23 @@ impl Fingerprint {
     }
 }
 
-/// What a step goes by, all of it, without what tells an instance.
-fn fold_step_name(command: &Command<'_>, folded: &mut Vec<u8>) {
+/// Appends the names of a command: its name, key and target, without the parts that identify an instance.
+fn push_step_name(command: &Command<'_>, normalized: &mut Vec<u8>) {
     let mut before = false;
     for name in ["name", "key", "service_name", "handler_name", "signal_name"] {
         if let Some(text) = command.text(name) {
             if std::mem::replace(&mut before, true) {
-                folded.push(0);
+                normalized.push(0);
             }
-            fold_volatile(text, folded);
+            push_without_instance(text, normalized);
         }
     }
 }
 
-/// Runs of digits, and of hexadecimal that holds one, tell an instance, not a kind: they become `#`.
-fn fold_volatile(text: &str, folded: &mut Vec<u8>) {
+/// Appends the text with instance ids replaced by `#`: numbers, and longer words that contain a digit.
+fn push_without_instance(text: &str, normalized: &mut Vec<u8>) {
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return folded.extend_from_slice(text.as_bytes());
+        return normalized.extend_from_slice(text.as_bytes());
     }
     for word in text.as_bytes().split_inclusive(|byte| !byte.is_ascii_alphanumeric()) {
         let (word, end) = match word.split_last() {
@@ -88,13 +89,13 @@ fn fold_volatile(text: &str, folded: &mut Vec<u8>) {
         };
         let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
         let volatile = !word.is_empty() && (digits == word.len() || (digits > 0 && word.len() >= 8));
-        folded.extend_from_slice(if volatile { b"#" } else { word });
-        folded.extend(end);
+        normalized.extend_from_slice(if volatile { b"#" } else { word });
+        normalized.extend(end);
     }
 }
 
 /// `items[3].n` and `items[4].n` are the same place.
-fn fold_indexes(path: &str, folded: &mut Vec<u8>) {
+fn push_without_indexes(path: &str, normalized: &mut Vec<u8>) {
     let mut inside = false;
     for byte in path.bytes() {
         match byte {
@@ -103,7 +104,7 @@ fn fold_indexes(path: &str, folded: &mut Vec<u8>) {
             digit if inside && digit.is_ascii_digit() => continue,
             _ => {}
         }
-        folded.push(byte);
+        normalized.push(byte);
     }
 }
 
@@ -112,15 +113,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instances_fold_into_kinds() {
-        let fold = |fold: fn(&str, &mut Vec<u8>), text: &str| {
-            let mut folded = Vec::new();
-            fold(text, &mut folded);
-            String::from_utf8(folded).unwrap()
+    fn fingerprints_ignore_instances() {
+        let normalize = |push: fn(&str, &mut Vec<u8>), text: &str| {
+            let mut normalized = Vec::new();
+            push(text, &mut normalized);
+            String::from_utf8(normalized).unwrap()
         };
-        assert_eq!(fold(fold_volatile, "cart-12345"), "cart-#");
-        assert_eq!(fold(fold_volatile, "item 7 of 9f86d081884c"), "item # of #");
-        assert_eq!(fold(fold_volatile, "price"), "price");
-        assert_eq!(fold(fold_indexes, "items[12].n"), "items[].n");
+        assert_eq!(normalize(push_without_instance, "cart-12345"), "cart-#");
+        assert_eq!(normalize(push_without_instance, "item 7 of 9f86d081884c"), "item # of #");
+        assert_eq!(normalize(push_without_instance, "price"), "price");
+        assert_eq!(normalize(push_without_indexes, "items[12].n"), "items[].n");
     }
 }

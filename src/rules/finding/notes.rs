@@ -1,17 +1,18 @@
-//! The notes of a journal, as they come: so many are listed as anybody reads, and none is lost.
+//! The list of a journal's notes: bounded in length, and complete in what it counts.
 
 use std::collections::HashMap;
 
 use super::Finding;
 
-/// So many notes of a journal are listed, and behind them those that are unlike all before: nobody reads more, and a
-/// journal may have millions.
+/// A journal may have millions of notes, and nobody reads more than this many. After these, the list gets only notes
+/// with a new fingerprint, and counts the others at the first note with theirs.
 const LISTED: usize = 1000;
 
+/// Collects the notes of one journal.
 #[derive(Debug, Default)]
 pub struct Notes {
     listed: Vec<Finding>,
-    /// By fingerprint, the first; empty until there are many.
+    /// The index of the first note of each fingerprint; empty until the list is full.
     first: HashMap<String, usize>,
 }
 
@@ -34,7 +35,7 @@ impl Notes {
         }
     }
 
-    /// In the order in which replay would meet them; those that are like others are counted at the first of them.
+    /// The notes in the order in which replay would meet them.
     pub fn listed(self) -> Vec<Finding> {
         self.listed
     }

@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::platform;
 
 /// Room in memory for what is spooled, of many inputs together; and where it goes beyond that.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Room {
         let at = state.file_len;
         state.file_len += bytes.len() as u64;
         drop(state);
-        file.write_all_at(bytes, at)?;
+        platform::write_all_at(&file, bytes, at)?;
         Ok((file, at))
     }
 }
@@ -141,7 +142,7 @@ impl Spooled {
         let buffer = &mut buffer[..wanted];
         match part {
             Part::Memory(bytes) => buffer.copy_from_slice(&bytes[bytes.len() - left as usize..][..wanted]),
-            Part::File { file, end } => file.read_exact_at(buffer, end - left)?,
+            Part::File { file, end } => platform::read_exact_at(file, buffer, end - left)?,
         }
         Ok(wanted)
     }

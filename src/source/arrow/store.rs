@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::room::{Room, Spooled};
+use crate::platform;
 
 #[derive(Debug)]
 pub enum Store {
@@ -42,7 +42,7 @@ impl Store {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match self {
-            Self::File { file, .. } => file.read_exact_at(buffer.grow(len), at),
+            Self::File { file, .. } => platform::read_exact_at(file, buffer.grow(len), at),
             Self::Spooled(spooled) => {
                 let (mut at, mut rest) = (at, buffer.grow(len));
                 while !rest.is_empty() {
@@ -66,7 +66,7 @@ impl Store {
     /// Reads as much as there is at `at`, up to the buffer's length.
     pub fn read_into(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File { file, .. } => file.read_at(buffer, at),
+            Self::File { file, .. } => platform::read_at(file, buffer, at),
             Self::Spooled(spooled) => spooled.read_at(at, buffer),
         }
     }

@@ -1,4 +1,4 @@
-//! Names of Lambda functions.
+//! ARN: the name of a Lambda function.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! HTTP in JSON, as Restate calls Lambda functions: the shape of API Gateway's proxy events.
+//! Envelope: an HTTP request or response as JSON, in the shape of API Gateway's proxy events. Restate calls Lambda
+//! functions so.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A request for a function.
+/// Puts a request for a function into an envelope.
 pub fn seal(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     let headers = headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
-    let request = Request {
+    let request = ProxyRequest {
         path,
         http_method: method.as_str(),
         headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
@@ -22,16 +23,16 @@ pub fn seal(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Ve
     serde_json::to_vec(&request).expect("text is JSON")
 }
 
-/// What a function answered; `None` where it is no HTTP response.
-pub fn open(payload: &[u8]) -> Option<Response> {
-    let answer: Answer = serde_json::from_slice(payload).ok()?;
+/// Takes what a function answered out of its envelope; `None` where it is not an HTTP response.
+pub fn open(payload: &[u8]) -> Option<FunctionResponse> {
+    let answer: ProxyResponse = serde_json::from_slice(payload).ok()?;
     let text = answer.body.unwrap_or_default();
     let body = if answer.is_base64_encoded { STANDARD.decode(text).ok()? } else { text.into_bytes() };
     let headers = answer.headers.unwrap_or_default();
     let headers = headers.iter().filter_map(|(name, value)| {
         Some((name.parse::<HeaderName>().ok()?, value.as_str()?.parse::<HeaderValue>().ok()?))
     });
-    Some(Response {
+    Some(FunctionResponse {
         status: StatusCode::from_u16(answer.status_code).ok()?,
         headers: headers.collect(),
         body: body.into(),
@@ -39,7 +40,7 @@ pub fn open(payload: &[u8]) -> Option<Response> {
 }
 
 #[derive(Debug)]
-pub struct Response {
+pub struct FunctionResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -47,7 +48,7 @@ pub struct Response {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'a> {
+struct ProxyRequest<'a> {
     path: &'a str,
     http_method: &'a str,
     headers: BTreeMap<&'a str, String>,
@@ -57,7 +58,7 @@ struct Request<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct ProxyResponse {
     status_code: u16,
     headers: Option<BTreeMap<String, Value>>,
     body: Option<String>,

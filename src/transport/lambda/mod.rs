@@ -1,4 +1,5 @@
-//! A deployment on AWS Lambda. Credentials, profile, endpoint and retries are the AWS SDK's, from its usual places.
+//! Function: a candidate on AWS Lambda. The AWS SDK finds credentials, profile and endpoint in its usual places, and
+//! makes the retries.
 
 mod arn;
 mod envelope;
@@ -17,9 +18,10 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::deployment::DeploymentError;
-use super::http::{HttpError, Page, Transport};
+use super::failure::HttpError;
+use super::http::Page;
 use super::invoke::{Invoke, header};
+use super::options::Transport;
 use crate::replay::{Answer, AnswerReader, Listen};
 
 pub use arn::{Arn, ArnError};
@@ -36,6 +38,9 @@ pub struct Function {
 pub enum LambdaError {
     #[error(transparent)]
     Arn(#[from] ArnError),
+    /// What the function answers is as wrong as it would be over HTTP, or it does not answer in time.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     #[error(
         "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI"
     )]
@@ -52,7 +57,7 @@ pub enum LambdaError {
     Foreign(String),
 }
 
-/// What to do where Lambda refuses.
+/// What to do when Lambda refuses a call.
 fn hint(code: &str) -> &'static str {
     match code {
         "AccessDeniedException" => ": the credentials need lambda:InvokeFunction on it",
@@ -71,7 +76,7 @@ fn hint(code: &str) -> &'static str {
 }
 
 impl Function {
-    /// Finds credentials; nothing is asked of the function yet.
+    /// Finds credentials, without calling the function yet.
     pub async fn new(arn: &str, transport: Transport) -> Result<Self, LambdaError> {
         let arn: Arn = arn.parse()?;
         let http =
@@ -79,7 +84,7 @@ impl Function {
         let region = Region::new(arn.region().to_owned());
         let config = aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http).load().await;
         let credentials = config.credentials_provider().ok_or(LambdaError::NoCredentials)?;
-        // Asked for here too, to say what is wrong with them before anything else is.
+        // Fetched here too, so that an error names them before anything else can fail.
         credentials.provide_credentials().await.map_err(|error| match error {
             CredentialsError::CredentialsNotLoaded(_) => LambdaError::NoCredentials,
             other => LambdaError::Credentials(with_causes(&other)),
@@ -95,15 +100,15 @@ impl Function {
         self.transport.timeout()
     }
 
-    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, DeploymentError> {
+    pub async fn get(&self, path: &str, accept: &str) -> Result<Page, LambdaError> {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::ACCEPT, header(accept)?);
-        let envelope::Response { headers, body, .. } = self.call(Method::GET, path, headers, &[]).await?;
+        let envelope::FunctionResponse { headers, body, .. } = self.call(Method::GET, path, headers, &[]).await?;
         Ok(Page { headers, body })
     }
 
     /// One attempt: the whole body, and the whole answer.
-    pub async fn attempt(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, DeploymentError> {
+    pub async fn attempt(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, LambdaError> {
         let response = self.call(Method::POST, &target.path(), target.headers()?, &body).await?;
         target.check_content_type(&response.headers)?;
         let mut reader = AnswerReader::new(listen);
@@ -117,7 +122,7 @@ impl Function {
         path: &str,
         mut headers: HeaderMap,
         body: &[u8],
-    ) -> Result<envelope::Response, DeploymentError> {
+    ) -> Result<envelope::FunctionResponse, LambdaError> {
         headers.extend(self.transport.headers.clone());
         if let Some(identity) = &self.transport.identity {
             identity.sign(path, &mut headers);
@@ -129,7 +134,7 @@ impl Function {
             tokio::time::timeout(limit, sent).await.map_err(|_| HttpError::TimedOut(limit))?.map_err(refused)?;
         let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
         if answer.function_error().is_some() {
-            return Err(LambdaError::Failed(failure(payload)).into());
+            return Err(LambdaError::Failed(failure(payload)));
         }
         let response = envelope::open(payload).ok_or_else(|| LambdaError::Foreign(beginning(payload)))?;
         if response.status != StatusCode::OK {
@@ -156,7 +161,7 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
     causes.join(": ")
 }
 
-/// What Lambda says of a function that threw, or ran out of time or memory.
+/// The error of a function that threw, or ran out of time or memory, as Lambda reports it.
 fn failure(payload: &[u8]) -> String {
     let said: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     match (said["errorType"].as_str(), said["errorMessage"].as_str()) {
@@ -166,7 +171,7 @@ fn failure(payload: &[u8]) -> String {
     }
 }
 
-/// Enough of a payload to recognise it.
+/// The beginning of a payload, long enough to recognise it.
 fn beginning(payload: &[u8]) -> String {
     const ENOUGH: usize = 200;
     let text = String::from_utf8_lossy(&payload[..payload.len().min(ENOUGH)]);
