@@ -51,11 +51,11 @@ impl Corpus {
     fn write(&self) {
         let mut writer = ArrowWriter::with_info(BufWriter::new(File::create(self.file()).unwrap())).unwrap();
         for journal in &self.journals {
-            let entries = journal.entries.view();
+            let (entries, info) = (journal.entries.view(), journal.info.columns());
             for at in 0..entries.len() {
                 let (id, entry_type) = (journal.id.as_str(), entries.kind(at).entry_type());
                 let row = RowRef { id, index: at as u32, entry_type: &entry_type, raw: entries.raw(at), version: 2 };
-                writer.push(row, Some(&journal.info)).unwrap();
+                writer.push(row, Some(info.each_ref().map(String::as_str))).unwrap();
             }
         }
         writer.finish().unwrap().flush().unwrap();

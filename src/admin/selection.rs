@@ -2,7 +2,7 @@
 
 use super::sql::any_of;
 use crate::check::Selection;
-use crate::journal::{InfoColumn, InvocationId};
+use crate::journal::{InvocationColumn, InvocationId};
 
 /// The selection flags, and the condition in SQL that only a cluster can evaluate.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +23,10 @@ impl ClusterSelection {
             conditions.push(any_of("id", ids));
         }
         for (column, values) in [
-            (InfoColumn::Service, &selection.services),
-            (InfoColumn::Handler, &selection.handlers),
-            (InfoColumn::Deployment, &selection.deployments),
-            (InfoColumn::Status, &selection.statuses),
+            (InvocationColumn::Service, &selection.services),
+            (InvocationColumn::Handler, &selection.handlers),
+            (InvocationColumn::Deployment, &selection.deployments),
+            (InvocationColumn::Status, &selection.statuses),
         ] {
             if !values.is_empty() {
                 conditions.push(any_of(column.name(), values));

@@ -1,8 +1,9 @@
-//! Which journals are wanted.
+//! The selection: which journals a command takes.
 
 use std::collections::BTreeSet;
 
-use crate::journal::InvocationInfo;
+use crate::journal::{IdOrder, InvocationInfo, Journal};
+use crate::source::{Corpus, Ids, Journals};
 
 /// Every condition that is set must hold.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,17 @@ impl Selection {
             && one_of(&self.handlers, target.as_ref().map(|(_, handler)| handler.as_str()))
             && one_of(&self.deployments, info.deployment.as_deref())
             && one_of(&self.statuses, info.status.as_deref())
+    }
+
+    /// The selected journals of a corpus, in the order of ids.
+    pub fn journals<'a>(
+        &'a self,
+        corpus: &'a Corpus,
+        ids: &'a Ids,
+    ) -> impl Iterator<Item = (IdOrder, InvocationInfo, Result<Journal, String>)> + 'a {
+        Journals::new(corpus, ids)
+            .filter(|(order, info, _)| self.fits(ids.id(*order).as_str(), info))
+            .take(usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX))
     }
 
     /// Whether there is no condition; the limit is none.

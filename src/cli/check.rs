@@ -19,7 +19,7 @@ use crate::policy::Traces;
 use crate::policy::gate::{Gate, GateOutcome};
 use crate::render::{Accept, SourceFiles, brief};
 use crate::report::{Invocation, Report};
-use crate::source::{Corpus, Ids, Input, Journals, Lost, open};
+use crate::source::{Corpus, Ids, Input, Lost, open};
 use crate::transport::Candidate;
 
 const EXAMPLES: &str = "\
@@ -210,9 +210,7 @@ impl CheckCommand {
             warn_of(&format!("mismatches are {untraced}"));
         }
         let selection = &options.selection;
-        let selected = Journals::new(recorded, ids)
-            .filter(|(order, info, _)| selection.fits(ids.id(*order).as_str(), info))
-            .take(usize::try_from(selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
+        let selected = selection.journals(recorded, ids);
         let sink = |order, info, judgement| take(Invocation::new(order, info, judgement));
         let ended = check_live(&live, selected, interrupt.wait(), sink).await;
         Ok((Some(live), ended == Ended::Interrupted))

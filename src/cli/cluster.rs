@@ -13,7 +13,7 @@ use super::live::block_on;
 use super::output::{entries_progress, warn_of};
 use crate::admin::ClusterSelection;
 use crate::record::{CopySummary, Pace, copy_to_temporary};
-use crate::source::Spooled;
+use crate::source::CopiedJournals;
 
 /// How to read journals from a cluster; files need none of it
 #[derive(Clone, Debug, Args)]
@@ -64,7 +64,7 @@ impl ReadingFlags {
 
 impl ClusterFlags {
     /// Copies the selected journals into a temporary file.
-    pub fn fetch(&self, url: &str, select: &Select) -> Result<Spooled, Failure> {
+    pub fn fetch(&self, url: &str, select: &Select) -> Result<CopiedJournals, Failure> {
         debug_assert!(is_url(url));
         let selected = self.reading.selected(select);
         let bar = entries_progress();

@@ -17,7 +17,7 @@ pub fn journals(names: &[OsString], cluster: &ClusterFlags, select: &Select) -> 
     }
     for name in names {
         match name.to_str().filter(|name| is_url(name)) {
-            Some(url) => inputs.push(Input::Spooled(cluster.fetch(url, select)?)),
+            Some(url) => inputs.push(Input::Copied(cluster.fetch(url, select)?)),
             None => add_input(&mut inputs, name)?,
         }
     }

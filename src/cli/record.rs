@@ -11,7 +11,7 @@ use super::flags::{Common, Select};
 use super::interrupt::Interrupt;
 use super::live::block_on;
 use super::output::{entries_progress, say};
-use crate::record::{CopyError, CopySummary, Recording, RecordingSubject, copy};
+use crate::record::{CopyError, CopySummary, RecordingFile, RecordingSubject, copy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +56,7 @@ impl Record {
             let selected = self.reading.selected(&self.select);
             let admin = self.access.connect(&self.admin).await?;
             let subject = RecordingSubject::new(admin.url(), &selected);
-            let (mut recording, earlier) = Recording::open(&self.output, subject).map_err(CopyError::from)?;
+            let (mut recording, earlier) = RecordingFile::open(&self.output, subject).map_err(CopyError::from)?;
             let report = &mut |rows, total| show(&bar, rows, total);
             let done = tokio::select! {
                 done = copy(&admin, &selected, self.reading.pace(), earlier, &mut recording, report) => done?,

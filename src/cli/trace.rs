@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::render::write_trace;
 use crate::report::PANICKED;
 use crate::rules::Redaction;
-use crate::source::{Journals, open};
+use crate::source::open;
 use crate::transport::Candidate;
 
 /// Write the candidate's step trace, to check offline later
@@ -68,9 +68,7 @@ impl TraceCommand {
             if let Some(untraced) = live.untraced() {
                 return Err(Failure::Usage(format!("{live} is {untraced}")));
             }
-            let selected = Journals::new(&recorded, &ids)
-                .filter(|(order, info, _)| selection.fits(ids.id(*order).as_str(), info))
-                .take(usize::try_from(selection.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
+            let selected = selection.journals(&recorded, &ids);
             let live = &live;
             let trace = |journal: Result<Journal, String>, _| async move { live.trace(&journal?).await };
             let ended = in_order(selected, live.concurrency(), trace, interrupt.wait(), |order, info, trace| {

@@ -23,13 +23,13 @@ pub struct InvocationInfo {
 }
 
 /// One row a column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
-macro_rules! info_columns {
+macro_rules! invocation_columns {
     ($count:literal columns: $($column:ident = $name:literal => $field:ident),* $(,)?) => {
         /// A column of `sys_invocation` that a recording may have beside the entries.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum InfoColumn { $($column),* }
+        pub enum InvocationColumn { $($column),* }
 
-        impl InfoColumn {
+        impl InvocationColumn {
             /// All columns, in the order in which recordings have them.
             pub const ALL: [Self; $count] = [$(Self::$column),*];
 
@@ -48,18 +48,18 @@ macro_rules! info_columns {
 
         impl InvocationInfo {
             /// The value of a column as text; `None` where it is not known.
-            pub fn text(&self, column: InfoColumn) -> Option<Cow<'_, str>> {
-                match column { $(InfoColumn::$column => self.$field.as_ref().map(ColumnValue::as_text)),* }
+            pub fn text(&self, column: InvocationColumn) -> Option<Cow<'_, str>> {
+                match column { $(InvocationColumn::$column => self.$field.as_ref().map(ColumnValue::as_text)),* }
             }
 
             /// Sets a column from its text. An empty text means that the value is not known.
-            pub fn set_column(&mut self, column: InfoColumn, text: &str) {
-                match column { $(InfoColumn::$column => self.$field = ColumnValue::from_text(text)),* }
+            pub fn set_column(&mut self, column: InvocationColumn, text: &str) {
+                match column { $(InvocationColumn::$column => self.$field = ColumnValue::from_text(text)),* }
             }
 
             /// Whether a column's text would set the value that is here already.
-            pub fn has_text(&self, column: InfoColumn, text: &str) -> bool {
-                match column { $(InfoColumn::$column => ColumnValue::is_text(&self.$field, text)),* }
+            pub fn has_text(&self, column: InvocationColumn, text: &str) -> bool {
+                match column { $(InvocationColumn::$column => ColumnValue::is_text(&self.$field, text)),* }
             }
 
             /// Takes from `other` what is not known here.
@@ -73,7 +73,7 @@ macro_rules! info_columns {
     };
 }
 
-info_columns! { 9 columns:
+invocation_columns! { 9 columns:
     Target = "target" => target,
     Service = "target_service_name" => service,
     Key = "target_service_key" => key,
@@ -157,20 +157,20 @@ impl InvocationInfo {
 
     /// Sets a column of `sys_invocation` by its name. Columns outside of the table are ignored.
     pub fn set(&mut self, column: &str, text: String) {
-        if let Some(column) = InfoColumn::from_name(column) {
+        if let Some(column) = InvocationColumn::from_name(column) {
             self.set_column(column, &text);
         }
     }
 
-    /// The texts of all columns, in the order of [`InfoColumn::ALL`]; empty where nothing is known.
-    pub fn columns(&self) -> [String; InfoColumn::ALL.len()] {
-        InfoColumn::ALL.map(|column| self.text(column).unwrap_or_default().into_owned())
+    /// The texts of all columns, in the order of [`InvocationColumn::ALL`]; empty where nothing is known.
+    pub fn columns(&self) -> [String; InvocationColumn::ALL.len()] {
+        InvocationColumn::ALL.map(|column| self.text(column).unwrap_or_default().into_owned())
     }
 
-    /// Reads the texts of all columns, in the order of [`InfoColumn::ALL`].
-    pub fn from_texts(texts: [&str; InfoColumn::ALL.len()]) -> Self {
+    /// Reads the texts of all columns, in the order of [`InvocationColumn::ALL`].
+    pub fn from_texts(texts: [&str; InvocationColumn::ALL.len()]) -> Self {
         let mut info = Self::default();
-        for (column, text) in InfoColumn::ALL.into_iter().zip(texts) {
+        for (column, text) in InvocationColumn::ALL.into_iter().zip(texts) {
             info.set_column(column, text);
         }
         info
@@ -199,8 +199,8 @@ mod tests {
         let info = InvocationInfo::from_texts(["S/k/h", "S", "k", "h", "workflow", "dp_1", "paused", "7", "now"]);
         assert_eq!(InvocationInfo::from_texts(info.columns().each_ref().map(String::as_str)), info);
         assert_eq!((info.protocol_version, info.deployment.as_deref()), (Some(7), Some("dp_1")));
-        for (column, text) in InfoColumn::ALL.into_iter().zip(info.columns()) {
-            assert_eq!(InfoColumn::from_name(column.name()), Some(column));
+        for (column, text) in InvocationColumn::ALL.into_iter().zip(info.columns()) {
+            assert_eq!(InvocationColumn::from_name(column.name()), Some(column));
             assert!(info.has_text(column, &text) && !info.has_text(column, "") && !info.has_text(column, "8"));
         }
         assert_eq!(InvocationInfo::from_texts(["", "", "", "", "", "", "", "0", ""]), InvocationInfo::default());

@@ -18,7 +18,7 @@ pub use command::{Command, Compared, Field, FieldKind, FieldValue};
 pub use describe::describe;
 pub use entries::{Entries, EntryBuffer, Position};
 pub use id::{IdOrder, InvocationId};
-pub use invocation::{InfoColumn, InvocationInfo};
+pub use invocation::{InvocationColumn, InvocationInfo};
 pub use kind::{CommandKind, EntryKind, NotificationKind};
 pub use trace::{Await, Ending, Step, Trace};
 

@@ -8,7 +8,7 @@ use super::cause::{StuckCause, group};
 use super::deployments::{COUNTS, DeploymentSurvey, InvocationCount, survey};
 use super::stuck::{EventRow, Stuck, StuckRow};
 use crate::admin::{Admin, AdminError, ClusterSelection, RegisteredDeployment, any_of, quoted};
-use crate::journal::InfoColumn;
+use crate::journal::InvocationColumn;
 
 /// What an audit reads from the cluster, before any candidate is asked.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ const PAGE: usize = 500;
 /// How many latest events to ask for at once: each has a stack trace. The server looks ids in a list up, without a scan.
 const EVENTS: usize = 100;
 
-/// The columns of `sys_invocation` in a [`StuckRow`] beside those of [`InfoColumn`].
+/// The columns of `sys_invocation` in a [`StuckRow`] beside those of [`InvocationColumn`].
 const COLUMNS: &str = "id, journal_size, journal_commands_size, modified_at, invoked_by, invoked_by_target, retry_count, \
     last_attempt_server, substr(last_failure, 1, 8000) as last_failure, last_failure_error_code, \
     last_failure_related_command_index, last_failure_related_command_name, last_failure_related_command_type, \
@@ -102,7 +102,7 @@ async fn stuck(admin: &Admin, selected: &ClusterSelection) -> Result<Vec<Stuck>,
     let mut found: Vec<Stuck> = Vec::new();
     let mut after = String::new();
     loop {
-        let info = InfoColumn::NAMES.join(", ");
+        let info = InvocationColumn::NAMES.join(", ");
         let sql = format!(
             "select {COLUMNS}, {info} from sys_invocation where {MAY_BE_STUCK} and {condition} and id > {} \
              order by id limit {PAGE}",

@@ -12,12 +12,12 @@
 //! that was all. What was not all is read again, and a journal that keeps growing is written down as incomplete.
 
 use super::listing::Listing;
-use super::part_file::{EarlierRows, Recording};
+use super::part_file::{EarlierRows, RecordingFile};
 use super::reader::{CopyError, JournalFate, JournalReader, Pace};
 use super::row_sink::RowSink;
 use super::settle::settle;
 use crate::admin::{Admin, ClusterSelection};
-use crate::source::Spooled;
+use crate::source::CopiedJournals;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +67,10 @@ pub async fn copy_to_temporary(
     selected: &ClusterSelection,
     pace: Pace,
     report: &mut dyn FnMut(u64, u64),
-) -> Result<(CopySummary, Spooled), CopyError> {
-    let mut recording = Recording::temporary()?;
+) -> Result<(CopySummary, CopiedJournals), CopyError> {
+    let mut recording = RecordingFile::temporary()?;
     let copied = copy(admin, selected, pace, EarlierRows::default(), &mut recording, report).await?;
-    Ok((copied, Spooled { name: admin.url(), file: recording.finish()? }))
+    Ok((copied, CopiedJournals { name: admin.url(), file: recording.finish()? }))
 }
 
 fn summary<S: RowSink>(reader: &JournalReader<'_, S>) -> CopySummary {

@@ -2,16 +2,10 @@
 
 use std::borrow::Cow;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::cast;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
-
 use super::row_sink::InfoTexts;
 use crate::admin::{Admin, AdminError, ClusterSelection, any_of};
-use crate::journal::{IdOrder, InfoColumn, InvocationInfo};
-use crate::source::arrow::Feed;
+use crate::journal::{IdOrder, InvocationColumn, InvocationInfo};
+use crate::source::arrow::{DecodedRows, IpcError, StreamDecoder, ValueColumn};
 
 /// One invocation: 72 bytes and its key, since there may be a million of them.
 #[derive(Clone, Copy, Debug)]
@@ -44,19 +38,19 @@ pub struct Listing {
 }
 
 /// The columns whose values many invocations share.
-const SHARED: [InfoColumn; 6] = [
-    InfoColumn::Status,
-    InfoColumn::Handler,
-    InfoColumn::Service,
-    InfoColumn::Deployment,
-    InfoColumn::ProtocolVersion,
-    InfoColumn::ServiceType,
+const SHARED: [InvocationColumn; 6] = [
+    InvocationColumn::Status,
+    InvocationColumn::Handler,
+    InvocationColumn::Service,
+    InvocationColumn::Deployment,
+    InvocationColumn::ProtocolVersion,
+    InvocationColumn::ServiceType,
 ];
 
 /// The columns that the listing asks for. The target is put together from its parts.
 fn columns() -> String {
-    let info = InfoColumn::ALL.into_iter().filter(|column| *column != InfoColumn::Target);
-    let info: Vec<&str> = info.map(InfoColumn::name).collect();
+    let info = InvocationColumn::ALL.into_iter().filter(|column| *column != InvocationColumn::Target);
+    let info: Vec<&str> = info.map(InvocationColumn::name).collect();
     format!("id, journal_size, {}", info.join(", "))
 }
 
@@ -83,12 +77,12 @@ impl Listing {
         admin
             .repeat(async || {
                 let mut listing = Self::default();
-                let mut feed = Feed::default();
+                let mut decoder = StreamDecoder::default();
                 let mut download = admin.query_arrow(sql).await?;
                 while let Some(chunk) = download.next().await? {
-                    feed.push(chunk, |batch| listing.take(batch)).map_err(|error| download.malformed(&error))?;
+                    decoder.push(chunk, |batch| listing.take(&batch)).map_err(|error| download.malformed(&error))?;
                 }
-                if !feed.is_whole() {
+                if !decoder.is_whole() {
                     return Err(download.cut_off());
                 }
                 listing.listed.sort_unstable_by_key(|listed| listed.id);
@@ -99,42 +93,37 @@ impl Listing {
             .await
     }
 
-    fn take(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let column = |name: &str, to: DataType| -> Result<ArrayRef, ArrowError> {
-            let column = batch.column_by_name(name);
-            cast(column.ok_or_else(|| ArrowError::SchemaError(format!("it has no column {name}")))?, &to)
-        };
-        let text = |name| column(name, DataType::LargeUtf8);
-        let ids = text("id")?;
-        let keys = text(InfoColumn::Key.name())?;
-        let entries = column("journal_size", DataType::UInt32)?;
-        let milliseconds = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
-        let created_at = cast(&column(InfoColumn::CreatedAt.name(), milliseconds)?, &DataType::Int64)?;
+    fn take(&mut self, batch: &DecodedRows<'_>) -> Result<(), IpcError> {
+        let column = |name: &'static str| batch.column(name)?.ok_or(IpcError::MissingColumn(name));
+        let ids = column("id")?;
+        let keys = column(InvocationColumn::Key.name())?;
+        let entries = column("journal_size")?;
+        let created_at = column(InvocationColumn::CreatedAt.name())?;
         let mut shared = Vec::with_capacity(SHARED.len());
-        for column in SHARED {
-            shared.push((column, text(column.name())?));
+        for info in SHARED {
+            shared.push((info, column(info.name())?));
         }
-        for row in 0..batch.num_rows() {
-            let Some(id) = text_at(&ids, row).and_then(IdOrder::of) else { continue };
-            let key = text_at(&keys, row).unwrap_or_default();
+        for row in 0..batch.count() {
+            let Some(id) = ids.str(row).and_then(IdOrder::of) else { continue };
+            let key = keys.str(row).unwrap_or_default();
             let kind = self.kind_of(&shared, row);
             let at = self.keys.len() as u64;
             self.keys.push_str(key);
             self.listed.push(ListedInvocation {
                 id,
-                entries: (!entries.is_null(row)).then(|| entries.as_primitive::<UInt32Type>().value(row)),
+                entries: entries.number(row).and_then(|entries| u32::try_from(entries).ok()),
                 kind,
                 key: (at, key.len() as u32),
-                created_at: if created_at.is_null(row) { 0 } else { created_at.as_primitive::<Int64Type>().value(row) },
+                created_at: created_at.number(row).unwrap_or(0),
             });
         }
         Ok(())
     }
 
     /// The kind with these values of the shared columns, in `kinds`; a new one where there is none yet.
-    fn kind_of(&mut self, shared: &[(InfoColumn, ArrayRef)], row: usize) -> u32 {
+    fn kind_of(&mut self, shared: &[(InvocationColumn, ValueColumn<'_>)], row: usize) -> u32 {
         let is = |kind: &InvocationInfo| {
-            shared.iter().all(|(column, values)| kind.has_text(*column, text_at(values, row).unwrap_or_default()))
+            shared.iter().all(|(column, values)| kind.has_text(*column, &values.text(row).unwrap_or_default()))
         };
         // A cluster has some dozens of kinds, and most invocations have the kind of the one before.
         let last = self.listed.last().map(|listed| listed.kind as usize).filter(|last| is(&self.kinds[*last]));
@@ -143,7 +132,7 @@ impl Listing {
         }
         let mut kind = InvocationInfo::default();
         for (column, values) in shared {
-            kind.set_column(*column, text_at(values, row).unwrap_or_default());
+            kind.set_column(*column, &values.text(row).unwrap_or_default());
         }
         self.kinds.push(kind);
         self.kinds.len() as u32 - 1
@@ -166,24 +155,24 @@ impl Listing {
         let key = &self.keys[at..at + len];
         let kind = &self.kinds[listed.kind as usize];
         let part = |column| kind.text(column).unwrap_or_default();
-        let texts = InfoColumn::ALL.map(|column| match column {
-            InfoColumn::Target => {
-                let (service, handler) = (part(InfoColumn::Service), part(InfoColumn::Handler));
+        let texts = InvocationColumn::ALL.map(|column| match column {
+            InvocationColumn::Target => {
+                let (service, handler) = (part(InvocationColumn::Service), part(InvocationColumn::Handler));
                 let between = if key.is_empty() { "" } else { "/" };
                 Cow::Owned(format!("{service}/{key}{between}{handler}"))
             }
-            InfoColumn::Key => Cow::Borrowed(key),
-            InfoColumn::CreatedAt => {
+            InvocationColumn::Key => Cow::Borrowed(key),
+            InvocationColumn::CreatedAt => {
                 let time = jiff::Timestamp::from_millisecond(listed.created_at).ok();
                 let time = time.filter(|_| listed.created_at != 0);
                 Cow::Owned(time.map(|time| time.to_string()).unwrap_or_default())
             }
-            InfoColumn::Service
-            | InfoColumn::Handler
-            | InfoColumn::ServiceType
-            | InfoColumn::Deployment
-            | InfoColumn::Status
-            | InfoColumn::ProtocolVersion => part(column),
+            InvocationColumn::Service
+            | InvocationColumn::Handler
+            | InvocationColumn::ServiceType
+            | InvocationColumn::Deployment
+            | InvocationColumn::Status
+            | InvocationColumn::ProtocolVersion => part(column),
         });
         sink(texts.each_ref().map(|text| &**text))
     }
@@ -201,8 +190,4 @@ impl Listing {
     pub fn entries(&self) -> u64 {
         self.listed.iter().map(|listed| u64::from(listed.entries.unwrap_or(1))).sum()
     }
-}
-
-fn text_at(column: &ArrayRef, row: usize) -> Option<&str> {
-    (!column.is_null(row)).then(|| column.as_string::<i64>().value(row))
 }

@@ -14,6 +14,6 @@ mod skip;
 pub use copy::{CopySummary, copy, copy_to_temporary};
 pub use fetch::{FetchedBatch, JournalFetcher};
 pub use journal_buffer::FetchedJournal;
-pub use part_file::{EarlierRows, Recording, RecordingSubject};
+pub use part_file::{EarlierRows, RecordingFile, RecordingSubject};
 pub use reader::{CopyError, Pace};
 pub use row_sink::{RecordingError, RowSink};

@@ -17,7 +17,8 @@ use super::row_sink::{InfoTexts, RecordingError, RowSink};
 use crate::admin::ClusterSelection;
 use crate::journal::IdOrder;
 use crate::platform;
-use crate::source::arrow::{ArrowWriter, Opened, RowRef, Segment, Store};
+use crate::source::Storage;
+use crate::source::arrow::{ArrowWriter, FileIndex, OpenedArrow, RowRef};
 
 /// What a recording is a copy of. A part is continued only if it is a copy of the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ pub struct EarlierRows {
 }
 
 /// Rows on their way into a file.
-pub struct Recording {
+pub struct RecordingFile {
     writer: ArrowWriter<PartWriter>,
     /// `None` for a temporary file.
     paths: Option<PartPaths>,
@@ -106,7 +107,7 @@ impl Write for PartWriter {
 
 const BUFFER: usize = 256 << 10;
 
-impl Recording {
+impl RecordingFile {
     /// A temporary file without a name, which is removed when it is closed.
     pub fn temporary() -> Result<Self, RecordingError> {
         let file = tempfile::tempfile().map_err(|source| RecordingError::Io { path: std::env::temp_dir(), source })?;
@@ -159,13 +160,13 @@ impl Recording {
     }
 }
 
-impl RowSink for Recording {
+impl RowSink for RecordingFile {
     fn wants_info(&self, id: &str) -> bool {
         self.writer.begins(id)
     }
 
     fn push(&mut self, row: RowRef<'_>, info: Option<InfoTexts<'_>>) -> Result<(), RecordingError> {
-        Ok(self.writer.push_with(row, info)?)
+        Ok(self.writer.push(row, info)?)
     }
 
     fn commit(&mut self, detached: impl FnOnce() -> Vec<DetachedRange>) -> Result<(), RecordingError> {
@@ -204,12 +205,12 @@ impl PartPaths {
             });
         }
         let file = File::open(&self.part).map_err(failed)?;
-        let Ok(Opened::Segment(mut segment)) = Segment::open(Store::File { file, len: state.committed }) else {
+        let Ok(OpenedArrow::Indexed(mut index)) = FileIndex::open(Storage::File { file, len: state.committed }) else {
             tracing::warn!("{} can not be continued, and is written anew", self.part.display());
             return Ok(None);
         };
-        let found = segment.pieces();
-        let rows = found.pieces.iter().map(|piece| (piece.id, piece.rows)).collect();
+        let found = index.take_spans();
+        let rows = found.spans.iter().map(|span| (span.id, span.rows)).collect();
         Ok(Some((state.committed, EarlierRows { rows, detached: state.detached })))
     }
 

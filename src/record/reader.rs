@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
-
 use super::listing::Listing;
 use super::part_file::EarlierRows;
 use super::progress::{CopyProgress, DetachedRange};
@@ -13,7 +10,7 @@ use super::row_sink::{RecordingError, RowSink};
 use super::skip::skip_clause;
 use crate::admin::{Admin, AdminError, ClusterSelection, Download, any_of};
 use crate::journal::IdOrder;
-use crate::source::arrow::{Converted, Feed, RowRef, convert_batch};
+use crate::source::arrow::{DecodedRow, DecodedRows, IpcError, RowRef, StreamDecoder};
 
 /// How fast to read: the load on the server.
 #[derive(Clone, Copy, Debug)]
@@ -236,37 +233,42 @@ impl<'a, S: RowSink> JournalReader<'a, S> {
 
     async fn read(&mut self, sql: &str) -> Result<(), CopyError> {
         let mut download = self.admin.query_arrow(sql).await?;
-        let mut feed = Feed::default();
+        let mut decoder = StreamDecoder::default();
         let mut next_pause = self.rows + self.pace.rows;
         while let Some(chunk) = download.next().await? {
-            self.take_chunk(&mut feed, chunk, &download)?;
+            self.take_chunk(&mut decoder, chunk, &download)?;
             if self.rows >= next_pause {
                 next_pause = self.rows + self.pace.rows;
                 self.commit()?;
                 tokio::time::sleep(self.pace.pause).await;
             }
         }
-        if feed.is_whole() { Ok(()) } else { Err(download.cut_off().into()) }
+        if decoder.is_whole() { Ok(()) } else { Err(download.cut_off().into()) }
     }
 
-    fn take_chunk(&mut self, feed: &mut Feed, chunk: bytes::Bytes, download: &Download) -> Result<(), CopyError> {
+    fn take_chunk(
+        &mut self,
+        decoder: &mut StreamDecoder,
+        chunk: bytes::Bytes,
+        download: &Download,
+    ) -> Result<(), CopyError> {
         let mut written = Ok(());
-        let fed = feed.push(chunk, |batch| {
+        let decoded = decoder.push(chunk, |batch| {
             if written.is_ok() {
                 written = self.take_batch(batch)?;
             }
             Ok(())
         });
         written?;
-        Ok(fed.map_err(|error| download.malformed(&error))?)
+        Ok(decoded.map_err(|error| download.malformed(&error))?)
     }
 
-    fn take_batch(&mut self, batch: &RecordBatch) -> Result<Result<(), RecordingError>, ArrowError> {
+    fn take_batch(&mut self, batch: DecodedRows<'_>) -> Result<Result<(), RecordingError>, IpcError> {
         let before = self.rows;
         let mut written = Ok(());
         let mut last: (String, Option<usize>) = (String::new(), None);
-        convert_batch(batch, &mut |row, _| {
-            let Ok(Converted::Entry(row)) = row else { return };
+        batch.each(|row, _| {
+            let Ok(DecodedRow::Entry(row)) = row else { return };
             if last.0 != row.id {
                 last.0.clear();
                 last.0.push_str(row.id);

@@ -4,11 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::progress::DetachedRange;
-use crate::journal::InfoColumn;
+use crate::journal::InvocationColumn;
 use crate::source::arrow::{RowRef, WriteError};
 
-/// The texts of all columns of an invocation, in the order of [`InfoColumn::ALL`].
-pub type InfoTexts<'a> = [&'a str; InfoColumn::ALL.len()];
+/// The texts of all columns of an invocation, in the order of [`InvocationColumn::ALL`].
+pub type InfoTexts<'a> = [&'a str; InvocationColumn::ALL.len()];
 
 /// Why rows could not be written.
 #[derive(Debug, thiserror::Error)]

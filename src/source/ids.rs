@@ -1,8 +1,8 @@
-//! One order for all ids of a run, whatever their form.
+//! Order of ids: one total order of all ids of a run, whatever their form.
 
 use crate::journal::{IdOrder, InvocationId};
 
-/// The ids that are not in Restate's form, sorted: their places in here order them.
+/// The ids that are not in Restate's form, sorted. Their places in this list order them.
 #[derive(Debug, Default)]
 pub struct Ids {
     others: Vec<Box<str>>,
@@ -16,7 +16,7 @@ impl Ids {
         Self { others }
     }
 
-    /// `None` for an id that was not among those this was made of.
+    /// `None` for an id that is not in the list.
     pub fn order(&self, text: &str) -> Option<IdOrder> {
         IdOrder::of(text).or_else(|| {
             let place = self.others.binary_search_by(|other| (**other).cmp(text)).ok()?;

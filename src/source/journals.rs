@@ -1,18 +1,18 @@
-//! Journals one after the other, owned, for those who take their time with each.
+//! Owned journals, one after the other, for callers that take their time with each.
 
 use std::collections::VecDeque;
 
-use super::corpus::{Corpus, Task};
+use super::assemble::{Loaded, Loader};
 use super::ids::Ids;
-use super::loader::{Loaded, Loader};
+use super::index::{Corpus, SpanRange};
 use crate::journal::{EntryBuffer, IdOrder, InvocationInfo, Journal};
 
-/// In the order of ids. Memory is bounded by one task.
+/// Gives them in the order of ids. Memory is bounded by one unit of work.
 pub struct Journals<'c> {
     corpus: &'c Corpus,
     ids: &'c Ids,
-    tasks: VecDeque<Task>,
-    loaded: VecDeque<(IdOrder, Task)>,
+    units: VecDeque<SpanRange>,
+    loaded: VecDeque<(IdOrder, SpanRange)>,
     loader: Loader<'c>,
     lost: VecDeque<(IdOrder, String)>,
 }
@@ -20,7 +20,7 @@ pub struct Journals<'c> {
 impl<'c> Journals<'c> {
     pub fn new(corpus: &'c Corpus, ids: &'c Ids) -> Self {
         let lost = corpus.lost().map(|(id, problem)| (id, problem.to_string())).collect();
-        Self { corpus, ids, tasks: corpus.tasks().into(), loaded: VecDeque::new(), loader: Loader::new(corpus), lost }
+        Self { corpus, ids, units: corpus.units().into(), loaded: VecDeque::new(), loader: Loader::new(corpus), lost }
     }
 }
 
@@ -29,10 +29,10 @@ impl Iterator for Journals<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.loaded.is_empty()
-            && let Some(task) = self.tasks.pop_front()
+            && let Some(unit) = self.units.pop_front()
         {
-            self.loader.load([task.clone()]);
-            self.loaded = self.corpus.journals(task).collect();
+            self.loader.load([unit.clone()]);
+            self.loaded = self.corpus.journals(unit).collect();
         }
         let next = self.loaded.front().map(|(order, _)| *order);
         if let Some((order, _)) = self.lost.front()
@@ -41,8 +41,8 @@ impl Iterator for Journals<'_> {
             let (order, reason) = self.lost.pop_front()?;
             return Some((order, InvocationInfo::default(), Err(reason)));
         }
-        let (order, pieces) = self.loaded.pop_front()?;
-        let Loaded { info, entries } = self.loader.journal(order, pieces);
+        let (order, spans) = self.loaded.pop_front()?;
+        let Loaded { info, entries } = self.loader.journal(order, spans);
         let journal = entries.map(|entries| {
             let mut owned = EntryBuffer::default();
             owned.extend(entries);

@@ -1,24 +1,30 @@
-//! Where journals come from: Arrow IPC, rows as JSON, the readable form; told by content, not by extension.
+//! Sources: where journals come from. They are Arrow IPC, rows as JSON, or the readable form, told apart by their content
+//! and not by their extension.
 //!
-//! Everything becomes Arrow that is read in place (rows as JSON through a spool in memory or on disk), so that there
-//! is one way in which rows become journals (`corpus`), in memory that does not grow with the files.
+//! Everything becomes Arrow that is read in place (what is not is written anew, into a spill buffer), so that rows become
+//! journals in one way only, in memory that does not grow with the files. An [`Input`] is opened (`open`, `contents`), the
+//! spans of its journals are indexed (`index`), and workers load the rows of some journals (`load`) and assemble them
+//! (`assemble`).
 
 pub mod arrow;
-mod corpus;
+mod assemble;
+mod contents;
 mod handlers;
 mod ids;
-mod input;
+mod index;
 mod journals;
 mod json;
-mod loader;
-mod plain_row;
+mod load;
+mod open;
 mod problem;
 pub mod readable;
-mod rows;
+mod spill;
+mod storage;
 
-pub use corpus::{Corpus, Task, open};
+pub use assemble::{INCOMPLETE, Loaded, Loader};
 pub use ids::Ids;
-pub use input::{Input, Spooled};
+pub use index::{Corpus, SpanRange, open};
 pub use journals::Journals;
-pub use loader::{INCOMPLETE, Loaded, Loader};
+pub use open::{CopiedJournals, Input};
 pub use problem::{Lost, Problem, SourceError};
+pub use storage::Storage;

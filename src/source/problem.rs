@@ -1,17 +1,15 @@
-//! What can not be read, and what that costs.
+//! Problem: something that could not be read, and what that costs.
 
 use std::io;
 
-use super::arrow::{BrokenBatch, Segment};
-
-/// What stops a run: nothing could be read of what was named.
+/// Why a run stops: nothing could be read of something that was named.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("could not read {path}: {source}")]
     Io { path: String, source: io::Error },
     #[error("could not read {path}: {reason}")]
     Format { path: String, reason: String },
-    /// It is well, perhaps, but no journals.
+    /// It may be in order, but it holds no journals.
     #[error("could not read {path}: {reason}")]
     Foreign { path: String, reason: String },
 }
@@ -22,7 +20,7 @@ pub struct Problem {
     pub file: String,
     /// Row or line, counted from 1.
     pub row: Option<u64>,
-    /// The invocation it belongs to, where that can be told.
+    /// The invocation it belongs to, if that is known.
     pub invocation: Option<String>,
     pub reason: String,
     pub lost: Lost,
@@ -32,24 +30,24 @@ pub struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lost {
     Nothing,
-    /// Rows of which nobody knows whose they are: what was checked may not be all there is.
+    /// Rows of unknown journals: there may be more than what was checked.
     Rows,
 }
 
 impl Problem {
-    /// A row that can not be read. Whose it is may be known.
+    /// A row that cannot be read. The journal it belongs to may be known.
     pub(super) fn row(file: &str, row: u64, invocation: Option<String>, reason: impl Into<String>) -> Self {
         let lost = if invocation.is_some() { Lost::Nothing } else { Lost::Rows };
         Self { file: file.to_owned(), row: Some(row), invocation, reason: reason.into(), lost }
     }
 
-    /// A file that can not be read.
+    /// A file that cannot be read.
     pub(super) fn file(file: &str, reason: impl Into<String>, lost: Lost) -> Self {
         Self { file: file.to_owned(), row: None, invocation: None, reason: reason.into(), lost }
     }
 
-    /// A file that can not be read behind this row, which belongs to `invocation`.
-    pub(super) fn cut(file: &str, rows: u64, invocation: Option<String>, reason: &str) -> Self {
+    /// A file that cannot be read beyond this row, which belongs to `invocation`.
+    pub(super) fn truncated(file: &str, rows: u64, invocation: Option<String>, reason: &str) -> Self {
         let reason = match &invocation {
             Some(_) => format!("{reason}; this, its last journal, may lack entries"),
             None => reason.to_owned(),
@@ -58,13 +56,9 @@ impl Problem {
         Self { file: file.to_owned(), row, invocation, reason, lost: Lost::Rows }
     }
 
-    pub(super) fn broken_batch(file: &str, segment: &Segment, broken: BrokenBatch) -> Self {
-        Self::row(
-            file,
-            segment.row_number(broken.batch, 0),
-            None,
-            format!("from here on a batch of rows is lost: {}", broken.reason),
-        )
+    /// A batch that begins with this row and cannot be read.
+    pub(super) fn batch(file: &str, row: u64, reason: &str) -> Self {
+        Self::row(file, row, None, format!("from here on a batch of rows is lost: {reason}"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The readable form: one JSON object a journal or trace, entries with named fields.
+//! Readable form: a journal or trace as one JSON object, whose entries have named fields.
 //!
 //! ```json
 //! {"id":"inv_1…","target":"Order/alice/process","entries":[
@@ -10,10 +10,9 @@
 //! ],"ended":"returned"}
 //! ```
 //!
-//! Payloads are JSON where the bytes are exactly what that JSON is written as without spaces; else text, under the
-//! field's name with `_text` appended; else base64, under `_base64`. An entry may also carry its whole message as
-//! `raw`, in hex. A journal that says `"complete":true` leaves nothing out; in any other a field that is not there
-//! is not known.
+//! A payload is JSON if its bytes are exactly that JSON written without spaces; else text, under the field's name with
+//! `_text` appended; else base64, under `_base64`. An entry may also carry its whole message as `raw`, in hex. A journal
+//! with `"complete":true` leaves nothing out; in any other, a missing field means that its value is not known.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,10 +35,10 @@ pub struct Readable {
     pub complete: bool,
     pub entries: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
+    pub ended: Option<ReadableEnding>,
     #[serde(flatten)]
     pub info: ReadableInfo,
-    /// What is none of these.
+    /// All other fields.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -58,13 +57,13 @@ pub struct ReadableInfo {
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ended {
+pub enum ReadableEnding {
     Returned,
     Suspended,
     Failed,
 }
 
-/// What an entry can not be.
+/// Why a journal or one of its entries is not in the readable form.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadableError {
     #[error("it is not a journal in the readable form: {0}")]
@@ -73,11 +72,11 @@ pub enum ReadableError {
     Entry { entry: usize, reason: String },
 }
 
-/// Fields of a journal that say nothing to us.
+/// Fields of a journal that are ignored.
 const REMARKS: [&str; 2] = ["comment", "created_at"];
 
 impl Readable {
-    /// Refuses fields that nobody knows: a misspelt one would be left out in silence.
+    /// Refuses unknown fields: otherwise a misspelt one would silently be left out.
     pub fn check(&self) -> Result<(), String> {
         match self.rest.keys().find(|key| !REMARKS.contains(&key.as_str())) {
             None => Ok(()),
@@ -97,47 +96,49 @@ impl Readable {
         }
     }
 
-    /// The steps of a candidate. Notifications are what it was given, not what it did.
+    /// The steps of a candidate. Notifications are not among them: the candidate received them.
     pub fn trace(&self) -> Result<Trace, ReadableError> {
         let mut steps = Vec::new();
         for (at, entry) in self.entries.iter().enumerate() {
             match parse_entry(entry, self.complete).map_err(|reason| ReadableError::Entry { entry: at, reason })? {
-                Entry::Command(command) => steps.push(Step::Command(command)),
-                Entry::Await(awaited) => steps.push(Step::Await(awaited)),
-                Entry::Raw(EntryKind::Command(kind), raw) => {
+                ReadableEntry::Command(command) => steps.push(Step::Command(command)),
+                ReadableEntry::Await(awaited) => steps.push(Step::Await(awaited)),
+                ReadableEntry::Raw(EntryKind::Command(kind), raw) => {
                     let command = protocol::decode(kind, &raw)
                         .map_err(|error| ReadableError::Entry { entry: at, reason: error.to_string() })?;
                     steps.push(Step::Command(command.into_owned()));
                 }
-                Entry::Raw(EntryKind::Notification(_), _) => {}
+                ReadableEntry::Raw(EntryKind::Notification(_), _) => {}
             }
         }
         let ending = match self.ended {
             None => Ending::Unknown,
-            Some(Ended::Returned) => Ending::Returned,
-            Some(Ended::Suspended) => Ending::Suspended,
-            Some(Ended::Failed) => Ending::Failed,
+            Some(ReadableEnding::Returned) => Ending::Returned,
+            Some(ReadableEnding::Suspended) => Ending::Suspended,
+            Some(ReadableEnding::Failed) => Ending::Failed,
         };
         Ok(Trace { steps, ending })
     }
 
-    /// The entries of a journal. What was recorded leaves nothing out, so what is not there is absent.
+    /// The entries of a journal. A recorded journal leaves nothing out, so a missing field is absent from the message.
     pub fn entries(&self) -> Result<EntryBuffer, ReadableError> {
         let mut entries = EntryBuffer::default();
         for (at, entry) in self.entries.iter().enumerate() {
             match parse_entry(entry, true).map_err(|reason| ReadableError::Entry { entry: at, reason })? {
-                Entry::Command(command) => entries.push(EntryKind::Command(command.kind), &protocol::encode(&command)),
-                Entry::Raw(kind, raw) => entries.push(kind, &raw),
-                Entry::Await(_) => {}
+                ReadableEntry::Command(command) => {
+                    entries.push(EntryKind::Command(command.kind), &protocol::encode(&command))
+                }
+                ReadableEntry::Raw(kind, raw) => entries.push(kind, &raw),
+                ReadableEntry::Await(_) => {}
             }
         }
         Ok(entries)
     }
 }
 
-enum Entry {
+enum ReadableEntry {
     Command(Command<'static>),
-    /// A whole message, perhaps one that can not be decoded.
+    /// A whole message, which may be impossible to decode.
     Raw(EntryKind, Vec<u8>),
     Await(Await),
 }
@@ -145,19 +146,19 @@ enum Entry {
 /// The kind and the bytes of a recorded entry in the readable form.
 pub fn entry_bytes(entry: &Map<String, Value>) -> Option<(EntryKind, Vec<u8>)> {
     match parse_object(entry, true).ok()? {
-        Entry::Command(command) => Some((EntryKind::Command(command.kind), protocol::encode(&command))),
-        Entry::Raw(kind, raw) => Some((kind, raw)),
-        Entry::Await(_) => None,
+        ReadableEntry::Command(command) => Some((EntryKind::Command(command.kind), protocol::encode(&command))),
+        ReadableEntry::Raw(kind, raw) => Some((kind, raw)),
+        ReadableEntry::Await(_) => None,
     }
 }
 
-fn parse_entry(entry: &Value, complete: bool) -> Result<Entry, String> {
+fn parse_entry(entry: &Value, complete: bool) -> Result<ReadableEntry, String> {
     parse_object(entry.as_object().ok_or("it is not an object")?, complete)
 }
 
-fn parse_object(object: &Map<String, Value>, complete: bool) -> Result<Entry, String> {
+fn parse_object(object: &Map<String, Value>, complete: bool) -> Result<ReadableEntry, String> {
     if let Some(awaited) = object.get("await") {
-        return parse_await(awaited).map(Entry::Await);
+        return parse_await(awaited).map(ReadableEntry::Await);
     }
     let raw = object.get("raw").map(|raw| raw.as_str().and_then(hex).ok_or("raw is not hex")).transpose()?;
     if let Some(name) = object.get("notification") {
@@ -169,17 +170,17 @@ fn parse_object(object: &Map<String, Value>, complete: bool) -> Result<Entry, St
             Some(raw) => raw,
             None => parse_notification(kind, object)?,
         };
-        return Ok(Entry::Raw(EntryKind::Notification(kind), raw));
+        return Ok(ReadableEntry::Raw(EntryKind::Notification(kind), raw));
     }
     let name = object.get("command").ok_or("it has neither command, notification nor await")?;
     let kind = name.as_str().and_then(CommandKind::from_name).ok_or_else(|| format!("unknown command {name}"))?;
     if let Some(raw) = raw {
-        return Ok(Entry::Raw(EntryKind::Command(kind), raw));
+        return Ok(ReadableEntry::Raw(EntryKind::Command(kind), raw));
     }
-    parse_command(kind, object, complete).map(Entry::Command)
+    parse_command(kind, object, complete).map(ReadableEntry::Command)
 }
 
-/// Keys of an entry that are no fields of its message.
+/// Keys of an entry that are not fields of its message.
 const NOT_FIELDS: [&str; 3] = ["command", "index", "comment"];
 
 fn parse_command(kind: CommandKind, object: &Map<String, Value>, complete: bool) -> Result<Command<'static>, String> {

@@ -17,7 +17,7 @@ use super::options::Options;
 use super::selection::Selection;
 use crate::journal::{Entries, InvocationId, InvocationInfo};
 use crate::report::Invocation;
-use crate::source::{Corpus, Ids, Loaded, Loader, Task};
+use crate::source::{Corpus, Ids, Loaded, Loader, SpanRange};
 use in_order::in_order;
 use worker::Checker;
 
@@ -44,9 +44,9 @@ pub fn check(
         left -= 1;
         sink(invocation)
     };
-    let tasks = recorded.tasks();
+    let tasks = recorded.units();
     let workers = Mutex::new(Vec::new());
-    let check_task = |task: &Task| {
+    let check_task = |task: &SpanRange| {
         let mut worker = lock(&workers).pop().unwrap_or_else(|| checker.worker());
         let done = checker.check_task(&mut worker, task.clone());
         lock(&workers).push(worker);
@@ -82,7 +82,7 @@ pub fn load_each(
 ) {
     let mut left = selection.limit.unwrap_or(u64::MAX);
     let mut loader = Loader::new(recorded);
-    for task in recorded.tasks() {
+    for task in recorded.units() {
         loader.load([task.clone()]);
         for (order, journal) in recorded.journals(task) {
             let id = ids.id(order);

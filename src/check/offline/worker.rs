@@ -8,7 +8,7 @@ use crate::check::options::Options;
 use crate::diff::{Replayed, Side, Undecodable};
 use crate::journal::{Entries, IdOrder, InvocationInfo};
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};
-use crate::source::{Corpus, Loaded, Loader, Task};
+use crate::source::{Corpus, Loaded, Loader, SpanRange};
 
 /// What all workers share.
 pub(super) struct Checker<'c> {
@@ -28,8 +28,8 @@ impl<'c> Checker<'c> {
         Worker { recorded: Loader::new(self.recorded), candidate: Loader::new(self.candidate) }
     }
 
-    pub fn check_task(&self, worker: &mut Worker<'c>, task: Task) -> Vec<Invocation> {
-        let journals: Vec<(IdOrder, Task)> = self.recorded.journals(task.clone()).collect();
+    pub fn check_task(&self, worker: &mut Worker<'c>, task: SpanRange) -> Vec<Invocation> {
+        let journals: Vec<(IdOrder, SpanRange)> = self.recorded.journals(task.clone()).collect();
         let replays = self.candidate.find_all(&journals);
         // A panic is a bug of ours; it costs one verdict, or those of a task, but not the run.
         let failed = |id| self.lost(id, PANICKED.to_owned());
@@ -60,8 +60,8 @@ impl<'c> Checker<'c> {
     fn judge_together(
         &self,
         worker: &Worker<'_>,
-        journals: &[(IdOrder, Task)],
-        replays: &[Task],
+        journals: &[(IdOrder, SpanRange)],
+        replays: &[SpanRange],
     ) -> Vec<Option<Judgement>> {
         let mut judged = vec![None; journals.len()];
         let is_broken = |at: usize| {
@@ -94,7 +94,7 @@ impl<'c> Checker<'c> {
         judged
     }
 
-    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: Task, replay: Task) -> Invocation {
+    fn check_one(&self, worker: &mut Worker<'_>, id: IdOrder, journal: SpanRange, replay: SpanRange) -> Invocation {
         let files = (worker.recorded.file(&journal), worker.candidate.file(&replay));
         let Loaded { info, entries } = worker.recorded.journal(id, journal);
         let judgement = match entries {
@@ -119,7 +119,7 @@ impl<'c> Checker<'c> {
         candidate: &mut Loader<'_>,
         id: IdOrder,
         recorded: Entries<'_>,
-        replay: Task,
+        replay: SpanRange,
         info: &InvocationInfo,
     ) -> Result<Judgement, Undecodable> {
         let judge = |replays: &[Replayed<'_>]| {

@@ -30,8 +30,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The hashes of `style.css` and `script.js`; a test compares them.
-const STYLE_HASH: &str = "sha256-IEVN05D5lOP8bxc5RaXIMvSBYJrtHU9vjLJuo1L6TTE=";
-const SCRIPT_HASH: &str = "sha256-gnkaZh8/TJo3f+BQoT0Nlxwfwyi4L6/9o0PodYKrvmE=";
+const STYLE_HASH: &str = "sha256-nlIahBj6hHyOw3+gdm8RSuqtxWpTo+6ABIeEuWAdC98=";
+const SCRIPT_HASH: &str = "sha256-HR8iI/pm+btJS214ck51VgJEhI30w2M/tvd+EipUbjE=";
 
 /// The bytes that the parts of the page may take: 8 MiB in all, however many journals there are.
 const CAUSES: ByteBudget = ByteBudget::of(1 << 20);

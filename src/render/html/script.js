@@ -1,9 +1,10 @@
+/* The script of the html report: it filters causes and invocations, and shows the invocations of a cause. */
 "use strict";
 const form = document.getElementById("filters");
 const output = form.querySelector("output");
 const number = new Intl.NumberFormat("en");
 
-/* Every invocation that is not compatible, taken apart into what they share; see details.rs. */
+/* The invocations that are not compatible, split into the parts that they share; see details.rs. */
 const details = JSON.parse(document.getElementById("details").textContent);
 const page = (at) => details.pages[at]
   .flatMap((block) => details.blocks[block])
@@ -39,7 +40,7 @@ for (const cause of causes) {
   cause.invocations.sort((one, other) => one.page - other.page);
 }
 
-/* Puts one of a cause's invocations into its article. */
+/* Shows one of a cause's invocations in the cause's article. */
 function show(cause, at) {
   const row = cause.invocations[at];
   if (!row) return;
@@ -56,7 +57,7 @@ function steps(cause) {
   const { length } = cause.invocations;
   const bar = cause.element.querySelector(".steps");
   bar.hidden = length < 2;
-  const of = length < cause.count ? `${number.format(length)} that are kept here` : number.format(length);
+  const of = length < cause.count ? `${number.format(length)} kept on this page` : number.format(length);
   bar.querySelector(".place").textContent = `invocation ${number.format(cause.at + 1)} of ${of}`;
   bar.querySelector(".previous").disabled = cause.at === 0;
   bar.querySelector(".next").disabled = cause.at === length - 1;
@@ -68,7 +69,7 @@ function go(cause) {
   cause.element.scrollIntoView({ block: "start" });
 }
 
-/* To the cause of one invocation, showing that one. */
+/* Goes to the cause of an invocation, and shows this invocation there. */
 function open(row) {
   const cause = causeOf.get(row?.cause);
   if (!cause) return;

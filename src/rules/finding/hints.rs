@@ -27,9 +27,9 @@ pub(super) fn hints(changes: &Changes, seeds: &[u64]) -> Vec<String> {
             (None, Some(only)) if is_default(only) && path.contains(['.', '[']) => Some(format!(
                 "{path} is new, with a default value: leave defaults out when serialising for what is in flight"
             )),
-            (Some(only), None) if is_default(only) && path.contains(['.', '[']) => Some(format!(
-                "{path} was recorded with a default value, and is left out now: write defaults as before"
-            )),
+            (Some(only), None) if is_default(only) && path.contains(['.', '[']) => {
+                Some(format!("{path} was recorded with a default value, and is left out now: write defaults as before"))
+            }
             _ => None,
         };
         hints.extend(hint);
@@ -215,7 +215,11 @@ mod tests {
     fn values_are_recognised() {
         for (recorded, replayed, said) in [
             (json!("2d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"), json!("1d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"), "a uuid"),
-            (json!("k-2d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"), json!("k-1d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"), "a uuid"),
+            (
+                json!("k-2d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"),
+                json!("k-1d2b0a5e-3c0f-4f6b-9a56-7f1f6c1a2b3c"),
+                "a uuid",
+            ),
             (json!(1_763_812_345_678_u64), json!(1_763_812_345_999_u64), "a clock"),
             (json!("2026-11-22T12:00:00Z"), json!("2026-11-22T12:00:01Z"), "a clock"),
             (json!("job-1795813984"), json!("job-1795814044"), "a clock"),

@@ -1,33 +1,23 @@
 //! Arrow IPC, as the admin API's `/query` streams it and as `rehearse` writes it.
 //!
-//! Files are not read through but read *in*: one pass over the message headers notes where each batch's buffers lie
-//! (`layout`); ids are then read to know which rows belong to which journal (`pieces`); and a worker that checks some
-//! journals reads just their rows into buffers of its own (`slab`). What the fast path does not know (compressed,
-//! nested, view-typed batches) goes through arrow-rs into the form that it does know ([`convert`]).
+//! A file is not read through but read in place. One pass over its messages (`ipc`) notes where the columns of each batch
+//! lie (`schema`, `index`) and which rows belong to which journal (`spans`). A worker that checks some journals reads only
+//! their rows, into buffers of its own (`batch_reader`). That works for two schemas: the one that `writer` writes and the
+//! one that the server sends. Whatever else arrow-rs can read is written anew by `writer`, into a spill buffer, and read
+//! from there (`normalize`). Streams from a network are decoded by arrow-rs too, behind the same checks.
 
-mod convert;
-mod feed;
-mod kinds;
-mod layout;
-mod message;
-mod pieces;
-mod reading;
-mod room;
-mod segment;
-mod slab;
-mod spool;
-mod store;
-mod texts;
-mod write;
+mod batch_reader;
+mod entry_types;
+mod index;
+mod ipc;
+mod normalize;
+mod schema;
+mod spans;
+mod writer;
 
-pub use convert::{BadRow, Converted, convert, convert_batch};
-pub use feed::Feed;
-pub use layout::INFO_COLUMNS;
-pub use message::{ArrowError, Cut, Near};
-pub use pieces::{BrokenBatch, Piece, Pieces};
-pub use room::Room;
-pub use segment::{Opened, Segment};
-pub use slab::{Body, Slab};
-pub use spool::{RowHead, Spool};
-pub use store::{Scratch, Store, StoreReader};
-pub use write::{ArrowWriter, RowRef, WriteError};
+pub use batch_reader::{BatchReader, Prefetched};
+pub use index::{FileIndex, OpenedArrow};
+pub use ipc::{BufferedView, IpcError, Truncation};
+pub use normalize::{BadRow, DecodedRow, DecodedRows, NormalizedRows, StreamDecoder, ValueColumn, decode_file};
+pub use spans::{JournalSpan, JournalSpans};
+pub use writer::{ArrowWriter, RowHead, RowRef, WriteError};

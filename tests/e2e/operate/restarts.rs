@@ -169,7 +169,7 @@ fn overtaken(server: &Server) {
     let evil = std::fs::read_to_string(&plan).unwrap().replace(&ids[3], "../deployments/dp_1");
     std::fs::write(&other, evil).unwrap();
     let run = rehearse(&["apply", other.to_str().unwrap(), "--admin", &admin, "--yes"]).expect(2);
-    assert!(run.stderr.contains("no invocation id"), "{}", run.stderr);
+    assert!(run.stderr.contains("not an invocation id"), "{}", run.stderr);
 }
 
 /// A candidate that replays everything but fails afterwards: `apply` stops at the first failure.

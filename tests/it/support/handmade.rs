@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, LargeBinaryArray, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{ArrayRef, LargeBinaryArray, LargeStringArray, RecordBatch, UInt32Array};
 use arrow_schema::{Field, Schema};
 use rehearsal::journal::InvocationId;
 
@@ -115,9 +115,9 @@ pub fn small_journals(numbers: impl IntoIterator<Item = u64>) -> Vec<Row> {
 /// Rows as an Arrow batch of plain columns.
 pub fn batch(rows: &[Row]) -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.id)))),
+        ("id", Arc::new(LargeStringArray::from_iter_values(rows.iter().map(|row| &row.id)))),
         ("index", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.index)))),
-        ("entry_type", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.entry_type)))),
+        ("entry_type", Arc::new(LargeStringArray::from_iter_values(rows.iter().map(|row| &row.entry_type)))),
         ("raw", Arc::new(LargeBinaryArray::from_iter_values(rows.iter().map(|row| &row.raw)))),
         ("version", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.version)))),
     ];

@@ -1,13 +1,13 @@
-//! Rows as servers and their CLI write them, read at the speed of memory.
+//! Plain row: a JSON row in exactly the form in which servers and their CLI write it, parsed at the speed of memory.
 
 use std::borrow::Cow;
 
-use super::json::{Hex, Number, Row, Text};
+use super::row::{Hex, JsonRow, JsonText, Number};
 
-/// The row in front, and its length, if it is one as servers and their CLI write it: on one line, its names known and
-/// each there once, its texts without escapes. Whatever is not so is left to serde.
-pub(super) fn plain_row(rest: &[u8]) -> Result<(Row<'_>, usize), NotPlain> {
-    let mut row = Row::default();
+/// The first row and its length, if it has the plain form: on one line, with known names, each of them once, and texts
+/// without escapes. All other rows are left to serde.
+pub(super) fn plain_row(rest: &[u8]) -> Result<(JsonRow<'_>, usize), NotPlain> {
+    let mut row = JsonRow::default();
     let mut at = 0;
     pass(rest, &mut at, b'{')?;
     loop {
@@ -35,11 +35,11 @@ pub(super) fn plain_row(rest: &[u8]) -> Result<(Row<'_>, usize), NotPlain> {
                     _ => return Err(NotPlain::Other),
                 };
                 let text = std::str::from_utf8(plain_text(rest, &mut at)?).map_err(|_| NotPlain::Other)?;
-                // No early exit, so that this becomes vector code.
+                // Without an early exit, the compiler makes vector code of this.
                 if text.bytes().fold(false, |control, byte| control | (byte < b' ')) {
                     return Err(NotPlain::Other);
                 }
-                set(slot, Text(Cow::Borrowed(text)))?;
+                set(slot, JsonText(Cow::Borrowed(text)))?;
             }
         }
         if rest.get(at) == Some(&b'}') {
@@ -49,10 +49,10 @@ pub(super) fn plain_row(rest: &[u8]) -> Result<(Row<'_>, usize), NotPlain> {
     }
 }
 
-/// Why a row is not taken in passing.
+/// Why a row was not parsed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotPlain {
-    /// What is there of it is plain, but it does not end here.
+    /// It is plain so far, but its end has not been read yet.
     Unfinished,
     Other,
 }
@@ -68,7 +68,7 @@ fn pass(rest: &[u8], at: &mut usize, expected: u8) -> Result<(), NotPlain> {
     }
 }
 
-/// A name that comes again is for serde to refuse.
+/// A name that comes twice is left to serde, which refuses it.
 fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), NotPlain> {
     if slot.replace(value).is_some() { Err(NotPlain::Other) } else { Ok(()) }
 }
@@ -104,7 +104,7 @@ fn plain_number(rest: &[u8], at: &mut usize) -> Result<Number, NotPlain> {
 mod tests {
     use super::*;
 
-    /// What is read in passing is what serde reads.
+    /// Both parsers read the same.
     #[test]
     fn plain_rows_are_what_serde_says_they_are() {
         let plain = r#"{"id":"inv_1é","index":3,"entry_type":"Command: Run","raw":"0aff","version":2,"status":"","created_at":"now"}"#;
@@ -135,7 +135,7 @@ mod tests {
             let found = plain_row(text.as_bytes());
             assert_eq!(found.is_ok(), taken, "{text}");
             if let Ok((row, length)) = found {
-                let theirs: Row<'_> = serde_json::from_str(text).unwrap();
+                let theirs: JsonRow<'_> = serde_json::from_str(text).unwrap();
                 assert_eq!(format!("{row:?}"), format!("{theirs:?}"));
                 assert_eq!(length, text.len());
             }

@@ -1,137 +1,19 @@
-//! Rows as JSON: `{"rows":[…]}` as the admin API answers, one row a line as the CLI prints, or a plain list.
+//! JSON reader: gives the rows of `{"rows":[…]}`, as the admin API answers, of JSON lines, as the CLI prints, or of a list.
 //!
-//! Values are parsed one after the other out of a window that moves over the input, so that a file of any size takes
-//! the memory of its largest row.
+//! It parses one value after the other out of a window that moves over the input, so that a file of any size takes the
+//! memory of its largest row.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::io::{self, Read};
-use std::ops::Deref;
-
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
-use serde_json::value::RawValue;
 
 use super::plain_row::{NotPlain, plain_row};
-
-/// A row of `sys_journal`, of `sys_invocation`, or of both joined; or one readable journal, told by its `entries`.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, expecting = "a row, as an object")]
-pub struct Row<'a> {
-    #[serde(borrow)]
-    pub id: Option<Text<'a>>,
-    pub index: Option<Number>,
-    #[serde(borrow)]
-    pub entry_type: Option<Text<'a>>,
-    /// Hex.
-    #[serde(borrow)]
-    pub raw: Option<Hex<'a>>,
-    pub version: Option<Number>,
-    #[serde(borrow)]
-    pub target: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub target_service_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub target_service_key: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub target_handler_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub target_service_ty: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub pinned_deployment_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub status: Option<Text<'a>>,
-    pub pinned_service_protocol_version: Option<Number>,
-    #[serde(borrow)]
-    pub created_at: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub entries: Option<&'a RawValue>,
-}
-
-/// A text, borrowed from the input unless it has escapes. (serde borrows a `Cow` only where it is not optional.)
-#[derive(Debug, Default)]
-pub struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Texts)
-    }
-}
-
-/// What should be hexadecimal: bytes, since it need not be text for that.
-#[derive(Debug)]
-pub struct Hex<'a>(pub(super) Cow<'a, [u8]>);
-
-impl Hex<'_> {
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Hex<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Text::deserialize(deserializer)?.0 {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        }))
-    }
-}
-
-/// A number, or a text of one.
-#[derive(Clone, Copy, Debug)]
-pub struct Number(pub u64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Numbers;
-        impl Visitor<'_> for Numbers {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number from 0 up")
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
-                Ok(Number(number))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
-                text.parse().map(Number).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(Numbers)
-    }
-}
+use super::row::JsonRow;
 
 /// One value of the input.
 #[derive(Debug)]
-pub enum Item<'a> {
-    /// A row with the text it was parsed from.
-    Row(&'a Row<'a>, &'a [u8]),
-    /// Something that is no row, and why; `text` is as much of it as there is.
+pub enum JsonItem<'a> {
+    /// A row, with the text from which it was parsed.
+    Row(&'a JsonRow<'a>, &'a [u8]),
+    /// Something that is not a row, and why; `text` is as much of it as there is.
     Bad { reason: String, text: &'a [u8] },
 }
 
@@ -139,24 +21,24 @@ pub enum Item<'a> {
 const LONGEST_ROW: usize = 1 << 30;
 const WINDOW: usize = 256 << 10;
 
-/// A list's beginning is looked for in this many bytes.
+/// The beginning of a list has at most so many bytes.
 const LONGEST_PREFIX: usize = 64;
 
-/// Whether the input ended where it says that it does. Lines do not say; a list does.
+/// Whether a list was closed before the input ended. JSON lines have no such mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ListEnd {
     Reached,
     Missing,
 }
 
-/// Gives every value to `sink`, with its line, or with its place in a list; both counted from 1.
-pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> io::Result<End> {
-    let mut window = Window::default();
+/// Gives every value to `sink`, with the number of its line, or with its place in a list; both are counted from 1.
+pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, JsonItem<'_>)) -> io::Result<ListEnd> {
+    let mut window = JsonWindow::default();
     let mut from = 0;
     let mut wanted = WINDOW;
-    let mut place = Place::Line(1);
+    let mut place = RowPlace::Line(1);
     let mut opened = false;
-    let mut end = End::Reached;
+    let mut end = ListEnd::Reached;
     loop {
         let ended = window.advance(&mut input, from, wanted)?;
         let window = window.text();
@@ -170,13 +52,13 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                 if let Some(skip) = rows_prefix(&window[from..]) {
                     from += skip;
                     place.enter_list();
-                    end = End::Missing;
+                    end = ListEnd::Missing;
                 }
                 opened = true;
                 continue;
             }
-            if end == End::Missing && window.get(from) == Some(&b']') {
-                end = End::Reached;
+            if end == ListEnd::Missing && window.get(from) == Some(&b']') {
+                end = ListEnd::Reached;
                 from += 1;
                 // Another answer may follow.
                 from += usize::from(window.get(from) == Some(&b'}'));
@@ -189,7 +71,7 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
             let rest = &window[from..];
             match plain_row(rest) {
                 Ok((row, taken)) => {
-                    sink(place.number(), Item::Row(&row, &rest[..taken]));
+                    sink(place.number(), JsonItem::Row(&row, &rest[..taken]));
                     place.pass(&[]);
                     from += taken;
                     continue;
@@ -200,11 +82,11 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                 }
                 Err(NotPlain::Unfinished | NotPlain::Other) => {}
             }
-            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<Row<'_>>>();
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<JsonRow<'_>>>();
             let taken = match values.next() {
                 Some(Ok(row)) => {
                     let taken = values.byte_offset();
-                    sink(place.number(), Item::Row(&row, &rest[..taken]));
+                    sink(place.number(), JsonItem::Row(&row, &rest[..taken]));
                     taken
                 }
                 Some(Err(error)) => {
@@ -219,7 +101,7 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
                     };
                     let closing = rest[..taken].iter().all(|byte| b"]} \t\r\n,".contains(byte));
                     if !closing {
-                        sink(place.number(), Item::Bad { reason: place_free(&error), text: &rest[..taken] });
+                        sink(place.number(), JsonItem::Bad { reason: place_free(&error), text: &rest[..taken] });
                     }
                     taken
                 }
@@ -235,15 +117,15 @@ pub fn read_rows(mut input: impl Read, mut sink: impl FnMut(u64, Item<'_>)) -> i
     }
 }
 
-/// A part of the input, read into the same memory again and again.
+/// The part of the input that is in memory.
 #[derive(Default)]
-struct Window {
+struct JsonWindow {
     bytes: Vec<u8>,
     filled: usize,
 }
 
-impl Window {
-    /// Drops what is in front, and reads until there is as much as wanted; whether the input has ended.
+impl JsonWindow {
+    /// Drops the first `passed` bytes, and reads until there are `wanted`. Returns whether the input has ended.
     fn advance(&mut self, input: &mut impl Read, passed: usize, wanted: usize) -> io::Result<bool> {
         self.bytes.copy_within(passed..self.filled, 0);
         self.filled -= passed;
@@ -267,7 +149,7 @@ impl Window {
     }
 }
 
-fn refuse_long(rest: &[u8], place: Place) -> io::Result<()> {
+fn refuse_long(rest: &[u8], place: RowPlace) -> io::Result<()> {
     if rest.len() > LONGEST_ROW {
         let number = place.number();
         return Err(io::Error::other(format!("row {number} is longer than {LONGEST_ROW} bytes")));
@@ -275,14 +157,14 @@ fn refuse_long(rest: &[u8], place: Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a value is: in a list it has a place, else it has a line.
+/// Where a value is: on a line, or at a place in a list.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum RowPlace {
     Line(u64),
     InList(u64),
 }
 
-impl Place {
+impl RowPlace {
     fn enter_list(&mut self) {
         if let Self::Line(_) = self {
             *self = Self::InList(1);
@@ -309,24 +191,25 @@ impl Place {
     }
 }
 
-/// A torn row ends with its line at the latest; in a list, where the next one seems to begin. What follows is read on.
-fn end_of_torn(rest: &[u8], place: Place) -> Option<usize> {
+/// The length of a torn row. It ends with its line at the latest; in a list, where the next row seems to begin. The reader
+/// goes on behind it.
+fn end_of_torn(rest: &[u8], place: RowPlace) -> Option<usize> {
     let line = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
     let next = match place {
-        Place::InList(_) => rest.windows(3).position(|window| window == b"},{").map(|at| at + 1),
-        Place::Line(_) => None,
+        RowPlace::InList(_) => rest.windows(3).position(|window| window == b"},{").map(|at| at + 1),
+        RowPlace::Line(_) => None,
     };
     line.into_iter().chain(next).min()
 }
 
-/// The length of the value in front, if it is well-formed JSON of another shape.
+/// The length of the first value, if it is well-formed JSON but not a row.
 fn whole_value(rest: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
     Some(values.byte_offset())
 }
 
-/// serde_json's message without its line and column, which count from the value's own start.
+/// The message of serde_json without its line and column, which are counted from the start of the value.
 fn place_free(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let end = message.rfind(" at line ").unwrap_or(message.len());
@@ -334,11 +217,11 @@ fn place_free(error: &serde_json::Error) -> String {
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    // Sums of bytes become vector code; 255 of them fit a byte.
+    // The compiler makes vector code of sums of bytes; 255 ones fit in a byte.
     bytes.chunks(255).map(|some| u64::from(some.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>())).sum()
 }
 
-/// Passes over what may stand between values; gives the number of line ends in it.
+/// Passes over what may stand between values. Returns the number of line ends in it.
 fn skip_between(window: &[u8], from: &mut usize) -> u64 {
     let start = *from;
     while window.get(*from).is_some_and(|byte| b" \t\r\n,".contains(byte)) {
@@ -347,7 +230,7 @@ fn skip_between(window: &[u8], from: &mut usize) -> u64 {
     newlines(&window[start..*from])
 }
 
-/// Length of `{"rows":[` or `[` in front, with any spaces.
+/// The length of the `{"rows":[` or `[` at the beginning, spaces included.
 fn rows_prefix(window: &[u8]) -> Option<usize> {
     let skip = |from: usize, token: &[u8]| -> Option<usize> {
         let at = from + window[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -369,8 +252,8 @@ mod tests {
         let mut rows = Vec::new();
         read_rows(text.as_bytes(), |line, item| {
             rows.push(match item {
-                Item::Row(row, _) => (line, Ok(row.id.as_deref().unwrap_or_default().to_owned())),
-                Item::Bad { reason, .. } => (line, Err(reason)),
+                JsonItem::Row(row, _) => (line, Ok(row.id.as_deref().unwrap_or_default().to_owned())),
+                JsonItem::Bad { reason, .. } => (line, Err(reason)),
             });
         })
         .unwrap();
@@ -411,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_another_shape_are_told() {
+    fn values_that_are_no_rows_are_reported() {
         let rows = read("{\"id\":5}\n{\"id\":\"b\"}");
         assert!(rows[0].1.as_ref().unwrap_err().contains("invalid type"), "{rows:?}");
         assert_eq!(rows[1].1, Ok("b".to_owned()));

@@ -1,5 +1,6 @@
-//! Journals as Arrow, in a form that is read fast and that other tools read too: sorted by whoever writes, in batches that
-//! end with a journal, ids and entry types as dictionaries.
+//! Arrow writer: writes rows of journals as an Arrow stream that is read fast, and that other tools read too.
+//!
+//! Ids and entry types are dictionaries, and batches end where a journal ends. The order of rows is the caller's.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,9 +13,8 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use super::kinds::{ENTRY_TYPES, place_of};
-use super::layout::INFO_COLUMNS;
-use crate::journal::InvocationInfo;
+use super::entry_types::{ENTRY_TYPES, place_of};
+use crate::journal::InvocationColumn;
 
 /// One row of `sys_journal`.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,23 @@ pub struct RowRef<'a> {
     pub version: u32,
 }
 
+impl<'a> RowRef<'a> {
+    pub fn head(&self) -> RowHead<'a> {
+        let Self { id, index, entry_type, version, raw } = *self;
+        RowHead { id, index, entry_type, version, raw_len: raw.len() }
+    }
+}
+
+/// A row without its message, of which only the length is known.
+#[derive(Clone, Copy, Debug)]
+pub struct RowHead<'a> {
+    pub id: &'a str,
+    pub index: u32,
+    pub entry_type: &'a str,
+    pub version: u32,
+    pub raw_len: usize,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("could not write journals: {0}")]
@@ -34,14 +51,17 @@ pub enum WriteError {
     Io(#[from] std::io::Error),
     #[error("could not write journals: a message of {id} is longer than 2 GiB")]
     TooLong { id: String },
+    /// The row is left out; the writer can go on.
+    #[error("{0}")]
+    BadRow(String),
 }
 
-/// A batch of this many rows or bytes of messages ends with its last journal: so it is read in one go by whoever checks
-/// its journals, and fits the second-level cache then.
+/// A batch of at least so many rows, or bytes of messages, ends with the journal that it is in. So a worker reads it in
+/// one call, and it fits the second-level cache.
 const BATCH_ROWS: usize = 8 << 10;
 const BATCH_BYTES: usize = 192 << 10;
 
-/// A journal is cut where its batch would be larger than this.
+/// A journal that would make its batch larger than this is split.
 const LARGEST_BATCH_ROWS: usize = 32_000;
 const LARGEST_BATCH_BYTES: usize = 16 << 20;
 
@@ -50,7 +70,7 @@ pub struct ArrowWriter<W: Write> {
     writer: StreamWriter<W>,
     schema: Arc<Schema>,
     entry_types: Vec<String>,
-    ids: TextColumn,
+    ids: TextBuffer,
     keys: Vec<i16>,
     indexes: Vec<u32>,
     types: Vec<i16>,
@@ -58,22 +78,23 @@ pub struct ArrowWriter<W: Write> {
     ends: Vec<i32>,
     versions: Vec<u8>,
     /// Empty unless the file has info columns.
-    info: Vec<TextColumn>,
+    info: Vec<TextBuffer>,
 }
 
+/// The texts of one column, until its batch is written.
 #[derive(Default)]
-struct TextColumn {
+struct TextBuffer {
     ends: Vec<i32>,
     text: String,
 }
 
-impl TextColumn {
+impl TextBuffer {
     fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.ends.push(self.text.len() as i32);
     }
 
-    /// Up to here, those that have no text have an empty one.
+    /// Gives the rows up to `len` that have no text an empty one.
     fn fill(&mut self, len: usize) {
         self.ends.resize(len, self.text.len() as i32);
     }
@@ -91,14 +112,14 @@ impl TextColumn {
 }
 
 impl<W: Write> ArrowWriter<W> {
-    /// A file of journals alone.
+    /// Writes a file that has only the columns of entries.
     pub fn new(sink: W) -> Result<Self, WriteError> {
         Self::with_columns(sink, &[])
     }
 
-    /// A file with the invocations' columns, each given on the first of a run of its journal's rows.
+    /// Writes a file that has the columns of invocations too; they are filled on the first row of each journal.
     pub fn with_info(sink: W) -> Result<Self, WriteError> {
-        Self::with_columns(sink, &INFO_COLUMNS)
+        Self::with_columns(sink, &InvocationColumn::NAMES)
     }
 
     fn with_columns(sink: W, info: &[&str]) -> Result<Self, WriteError> {
@@ -116,33 +137,49 @@ impl<W: Write> ArrowWriter<W> {
             writer: StreamWriter::try_new(sink, &schema)?,
             schema,
             entry_types: ENTRY_TYPES.iter().map(|(text, _)| text.clone()).collect(),
-            ids: TextColumn::default(),
+            ids: TextBuffer::default(),
             keys: Vec::new(),
             indexes: Vec::new(),
             types: Vec::new(),
             raw: Vec::new(),
             ends: vec![0],
             versions: Vec::new(),
-            info: info.iter().map(|_| TextColumn::default()).collect(),
+            info: info.iter().map(|_| TextBuffer::default()).collect(),
         })
     }
 
-    /// Adds a row. `info` is ignored by a file without such columns.
-    pub fn push(&mut self, row: RowRef<'_>, info: Option<&InvocationInfo>) -> Result<(), WriteError> {
-        let columns = info.filter(|_| !self.info.is_empty() && self.begins(row.id)).map(InvocationInfo::columns);
-        self.push_with(row, columns.as_ref().map(|columns| columns.each_ref().map(String::as_str)))
+    /// Adds a row, and the texts of [`InvocationColumn::ALL`] if it is the first of its journal and the file has these columns.
+    pub fn push(
+        &mut self,
+        row: RowRef<'_>,
+        texts: Option<[&str; InvocationColumn::ALL.len()]>,
+    ) -> Result<(), WriteError> {
+        self.push_encoded(row.head(), texts, |out| {
+            out.extend_from_slice(row.raw);
+            Ok(())
+        })
     }
 
-    /// Adds a row, with the texts of the invocation's columns, in their order.
-    pub fn push_with(&mut self, row: RowRef<'_>, texts: Option<[&str; INFO_COLUMNS.len()]>) -> Result<(), WriteError> {
-        if row.raw.len() > i32::MAX as usize {
+    /// Adds a row whose message is appended by `append`. If that fails, the row is left out.
+    pub fn push_encoded(
+        &mut self,
+        row: RowHead<'_>,
+        texts: Option<[&str; InvocationColumn::ALL.len()]>,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), WriteError> {
+        if row.raw_len > i32::MAX as usize {
             return Err(WriteError::TooLong { id: row.id.to_owned() });
         }
         let begins = self.begins(row.id);
         let (rows, bytes) = if begins { (BATCH_ROWS, BATCH_BYTES) } else { (LARGEST_BATCH_ROWS, LARGEST_BATCH_BYTES) };
         let info_bytes = self.info.iter().map(|column| column.text.len()).max().unwrap_or(0);
-        if self.indexes.len() >= rows || self.raw.len().max(info_bytes) + row.raw.len() > bytes {
+        if self.indexes.len() >= rows || self.raw.len().max(info_bytes) + row.raw_len > bytes {
             self.flush()?;
+        }
+        let before = self.raw.len();
+        if let Err(reason) = append(&mut self.raw) {
+            self.raw.truncate(before);
+            return Err(WriteError::BadRow(reason));
         }
         if self.begins(row.id) {
             self.ids.push(row.id);
@@ -155,34 +192,39 @@ impl<W: Write> ArrowWriter<W> {
         }
         self.keys.push(self.ids.ends.len() as i16 - 1);
         self.indexes.push(row.index);
-        let others = || self.entry_types.iter().skip(ENTRY_TYPES.len()).position(|text| text == row.entry_type);
-        let key = match place_of(row.entry_type).or_else(|| Some(ENTRY_TYPES.len() + others()?)) {
-            Some(key) => key,
-            None if self.entry_types.len() < i16::MAX as usize => {
-                self.entry_types.push(row.entry_type.to_owned());
-                self.entry_types.len() - 1
-            }
-            // Thirty thousand made-up kinds: one more unknown kind reads like any other.
-            None => self.entry_types.len() - 1,
-        };
-        self.types.push(key as i16);
-        self.raw.extend_from_slice(row.raw);
+        let key = self.type_key(row.entry_type);
+        self.types.push(key);
         self.ends.push(self.raw.len() as i32);
         self.versions.push(u8::try_from(row.version).unwrap_or(u8::MAX));
         Ok(())
     }
 
-    /// Whether a row of this journal would be the first in a run of its rows.
+    /// The place of an entry type in the dictionary, to which unknown ones are added.
+    fn type_key(&mut self, entry_type: &str) -> i16 {
+        let others = || self.entry_types.iter().skip(ENTRY_TYPES.len()).position(|text| text == entry_type);
+        let key = match place_of(entry_type).or_else(|| Some(ENTRY_TYPES.len() + others()?)) {
+            Some(key) => key,
+            None if self.entry_types.len() < i16::MAX as usize => {
+                self.entry_types.push(entry_type.to_owned());
+                self.entry_types.len() - 1
+            }
+            // After thirty thousand unknown types, one more reads like the last of them.
+            None => self.entry_types.len() - 1,
+        };
+        key as i16
+    }
+
+    /// Whether a row of this journal would be the first of its journal in the current batch.
     pub fn begins(&self, id: &str) -> bool {
         self.ids.last() != Some(id)
     }
 
-    /// Where rows go once their batch is full, or [`Self::flush`] is called.
+    /// The sink, into which a batch is written when it is full or when [`Self::flush`] is called.
     pub fn sink_mut(&mut self) -> &mut W {
         self.writer.get_mut()
     }
 
-    /// Writes what there is as a batch.
+    /// Writes the rows that are left as a batch.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         if self.indexes.is_empty() {
             return Ok(());
@@ -213,7 +255,7 @@ impl<W: Write> ArrowWriter<W> {
         Ok(())
     }
 
-    /// Writes what is left and the mark of the stream's end.
+    /// Writes the rows that are left, and the mark at the end of a stream.
     pub fn finish(mut self) -> Result<W, WriteError> {
         self.flush()?;
         self.writer.finish()?;
