@@ -1,5 +1,6 @@
-//! Journals are replayed with a candidate that answers whatever the bytes say. Used by the fuzz target and by
-//! `tests/it/fuzz.rs`.
+//! A fuzzed live replay: journals are replayed on a candidate whose answers are the fuzz input.
+//!
+//! The fuzz target `answers` and `tests/it/fuzz.rs` use it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,7 @@ use rehearsal::replay::{Answer, AnswerReader, Attempt, AttemptRequest, Explain, 
 use rehearsal::rules::Redaction;
 use rehearsal::source::{Input, Journals, open};
 
-/// Recorded ones of several kinds: waiting, completed, with signals, with promises, short.
+/// Recorded journals of several kinds: waiting, completed, with signals, with promises, short.
 pub fn journals(fixtures: &Path) -> Vec<Journal> {
     [
         "process",
@@ -37,7 +38,7 @@ pub fn journals(fixtures: &Path) -> Vec<Journal> {
 
 const SDKS: [Sdk; 7] = [Sdk::TypeScript, Sdk::Python, Sdk::Rust, Sdk::Go, Sdk::Java, Sdk::Ruby, Sdk::Unknown];
 
-/// Frames of an answer as fuzz input: a byte for the type, two for the length, the message.
+/// Appends a frame of an answer as fuzz input: one byte for the type, two for the length, then the message.
 pub fn put(input: &mut Vec<u8>, ty: u8, message: &[u8]) {
     input.push(ty);
     input.extend((message.len() as u16).to_be_bytes());
@@ -51,7 +52,7 @@ pub fn command(kind: CommandKind) -> u8 {
     0x20 + kind as u8
 }
 
-/// The next answer as it would come over the wire, and what is behind it.
+/// The next answer as it would arrive over the wire, and the rest of the input.
 fn next_answer(mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut wire = Vec::new();
     while let [ty, high, low, after @ ..] = rest {
@@ -62,14 +63,15 @@ fn next_answer(mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
             0x20..=0x3F => put_frame(&mut wire, MessageType(0x0400 + u16::from(ty - 0x20)), message),
             0x40..=0x5F => put_frame(&mut wire, MessageType(0x8000 + u16::from(ty - 0x40)), message),
             &END_OF_ANSWER => break,
-            // Anything at all.
+            // These bytes need not be a frame.
             _ => wire.extend_from_slice(message),
         }
     }
     (wire, rest)
 }
 
-/// The first byte chooses the journal, the second one the SDK, the third one how answers are cut into pieces.
+/// Replays one journal. The first byte of the input chooses the journal, the second the SDK, and the third the size of
+/// the pieces in which answers arrive.
 pub fn answer(journals: &[Journal], input: &[u8]) {
     let [journal, sdk, cut, rest @ ..] = input else { return };
     let journal = &journals[usize::from(*journal) % journals.len()];
@@ -87,7 +89,7 @@ pub fn answer(journals: &[Journal], input: &[u8]) {
             Listen::ForCommands => assert_nothing_can_run(&body),
         }
         asked += 1;
-        assert!(asked <= 6 * (commands + 2) + 64, "it asks for ever");
+        assert!(asked <= 6 * (commands + 2) + 64, "the judge sends requests for ever");
         if judge.answer(&candidate.answer(listen)).is_err() {
             return;
         }
@@ -101,7 +103,7 @@ pub fn answer(journals: &[Journal], input: &[u8]) {
     }
 }
 
-/// Says what the bytes say, and then the last of it over and over.
+/// A candidate that gives the answers in the input, and then repeats the last one.
 struct Candidate<'b> {
     rest: &'b [u8],
     last: Vec<u8>,
@@ -123,7 +125,7 @@ impl Candidate<'_> {
     }
 }
 
-/// What is posted: Start, and as many entries as it says.
+/// The entries in a request, after asserting that the Start message counts them correctly.
 fn entries(body: &[u8]) -> Vec<(MessageType, bytes::Bytes)> {
     let mut reader = FrameReader::new(u32::MAX);
     reader.feed(body);
@@ -139,8 +141,8 @@ fn entries(body: &[u8]) -> Vec<(MessageType, bytes::Bytes)> {
     frames
 }
 
-/// A closure runs where its command finds no result. So each known run has one, and each id above the known commands has
-/// a fence.
+/// Asserts that no closure can run on the candidate. An SDK runs a closure where it finds no result for its command. So
+/// each known run needs a result, and each id above the known commands needs a fence.
 fn assert_nothing_can_run(body: &[u8]) {
     let (mut completed, mut runs, mut next) = (BTreeSet::new(), Vec::new(), 1);
     for (ty, message) in entries(body) {

@@ -1,4 +1,6 @@
-//! A file of any bytes is opened and checked against itself. Used by the fuzz targets and by `tests/it/fuzz.rs`.
+//! A fuzzed read: a file with arbitrary bytes is opened and checked against itself.
+//!
+//! The fuzz targets `arrow` and `json`, and `tests/it/fuzz.rs`, use it.
 
 use std::io::Write;
 

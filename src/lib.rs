@@ -1,29 +1,29 @@
-//! Will new code replay what is already in flight?
+//! `rehearsal` tells, before a deploy, whether new code can replay the invocations that are in flight.
 //!
 //! A durable execution engine (Restate) recovers an invocation by running its code again against the recorded
-//! journal. Code that issues other operations than recorded leaves the invocation stuck (RT0016). This library holds
-//! recorded journals against what a candidate deployment did when it was re-executed, and says for each invocation
-//! whether it would replay, and if not, what changed.
+//! journal. If the code issues other operations than the journal holds, the invocation gets stuck (RT0016). This
+//! library compares recorded journals with what a candidate deployment does when it re-executes them, and says for
+//! each invocation whether it would replay, and if not, what changed.
 //!
-//! The tree is the pipeline, and imports point one way, down this list:
+//! The folders form a pipeline, and a module imports only modules above it in this list:
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`journal`] | what was recorded: plain data, and the one table of each command's fields |
+//! | [`journal`] | recorded journals as plain data, and the one table of each command's fields |
 //! | [`protocol`] | bytes ⇄ messages, without I/O |
-//! | [`source`] | where journals come from: Arrow, rows as JSON, the readable form |
-//! | [`diff`] | replay in lockstep, for the verdict; alignment of both sequences, to explain it |
+//! | [`source`] | reads journals from Arrow files, rows as JSON and the readable form |
+//! | [`diff`] | lockstep replay, which gives the verdict, and alignment of both sequences, which explains it |
 //! | [`replay`] | the runtime's side of the conversation with a live candidate, without I/O |
-//! | [`rules`] | one file a rule: what a divergence is called, and what to do about it |
-//! | [`policy`] | `rehearse.toml`: severities, ignored places, acceptances, and the gate that a run must pass |
-//! | [`report`] | verdicts, summary, groups of one cause |
+//! | [`rules`] | one file per rule: the name of a divergence, and what to do about it |
+//! | [`policy`] | `rehearse.toml`: severities, ignored places, acceptances, and the gate that a run has to pass |
+//! | [`report`] | verdicts, the summary, and groups of invocations with one cause |
 //! | [`transport`] | the network towards candidates: HTTP, Lambda, identity keys, the manifest |
-//! | [`check`] | the pipe for one journal, and for millions, offline and live |
+//! | [`check`] | judges one journal, or millions of them, offline and live |
 //! | [`admin`] | the admin API of a running cluster: client, SQL, selection |
-//! | [`record`] | copying journals out of a running cluster |
+//! | [`record`] | copies journals out of a running cluster |
 //! | [`operate`] | stuck invocations, their causes, and plans to free them |
-//! | [`render`] | one file a format |
-//! | [`cli`] | flags in, exit status out |
+//! | [`render`] | one file per output format |
+//! | [`cli`] | turns flags into settings, and a report into an exit status |
 //!
 //! ```
 //! use rehearsal::check::{Options, check};
@@ -48,8 +48,8 @@
 //! # }
 //! ```
 
-// Beyond the lints of Cargo.toml, which hold for tests and benchmarks too: there an `unwrap` is an assertion, and a print
-// is for whoever runs them.
+// These lints apply to the library only. The lints of Cargo.toml apply to tests and benchmarks as well, where an `unwrap`
+// is an assertion, and where printing is how results are shown.
 #![warn(
     clippy::allow_attributes,
     clippy::exit,

@@ -1,4 +1,6 @@
-//! What a check found: verdicts, summary, coverage, groups of one cause. No sentences and no I/O.
+//! A report: the verdicts of one run, with its summary, its coverage, and groups of invocations that share a cause.
+//!
+//! This module writes no sentences and does no I/O; the renderers do both.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
@@ -12,39 +14,41 @@ use crate::policy::gate::{Gate, Proof, Proofs, Reason, Requirements};
 use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy};
 use crate::rules::{Finding, Level, TimelineRow};
 
-/// Why there is no verdict where there was a panic.
+/// The reason given for a missing verdict when the check of a journal panicked.
 pub const PANICKED: &str = "checking it failed unexpectedly; please report this";
 
-/// What came of holding one journal against a candidate.
+/// The result of checking one journal against a candidate.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     pub verdict: Verdict,
-    /// Recorded commands, Input included.
+    /// Number of recorded commands, including the Input.
     pub commands: usize,
-    /// Whether everything recorded was replayed.
+    /// Whether the candidate replayed all recorded commands.
     pub frontier_reached: bool,
-    /// Errors in the order in which replay would meet them, then notes.
+    /// First the errors, in the order in which replay would meet them, then the notes.
     pub findings: Vec<Finding>,
-    /// Why it is inconclusive, or how the candidate failed.
+    /// Why the verdict is inconclusive, or how the candidate failed.
     pub reason: Option<String>,
-    /// A hash of its sequence of command kinds.
+    /// Hash of the journal's sequence of command kinds.
     pub path: u64,
-    /// Both sides from top to bottom, where they differ at all.
+    /// Both sides from top to bottom; empty where they do not differ.
     pub timeline: Vec<TimelineRow>,
-    /// What became of a divergence that was injected into its trace.
+    /// Whether the check caught the divergence that was injected; `None` where none was.
     pub proof: Option<Proof>,
 }
 
 impl Judgement {
+    /// The judgement of a journal that replays without a finding.
     pub fn compatible(commands: usize) -> Self {
         Self::without_findings(Verdict::Compatible, commands, None)
     }
 
+    /// The judgement of a journal that could not be checked, for this reason.
     pub fn inconclusive(commands: usize, reason: impl Into<String>) -> Self {
         Self::without_findings(Verdict::Inconclusive, commands, Some(reason.into()))
     }
 
-    /// Everything recorded was replayed if it is compatible, and only then.
+    /// A judgement without findings. The frontier counts as reached only if the verdict is compatible.
     pub fn without_findings(verdict: Verdict, commands: usize, reason: Option<String>) -> Self {
         Self {
             verdict,
@@ -59,45 +63,46 @@ impl Judgement {
     }
 }
 
-/// One invocation, judged.
+/// An invocation with its judgement.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     pub order: IdOrder,
     pub info: InvocationInfo,
     pub judgement: Judgement,
-    /// Whether it fails the run: it does not replay, and no policy lets that pass.
+    /// Whether it fails the run: it does not replay, and the policy does not excuse that.
     pub fails: bool,
 }
 
 impl Invocation {
+    /// An invocation to which no policy has been applied yet: a mismatch and a failure both fail the run.
     pub fn new(order: IdOrder, info: InvocationInfo, judgement: Judgement) -> Self {
         let fails = matches!(judgement.verdict, Verdict::Mismatch | Verdict::Failed);
         Self { order, info, judgement, fails }
     }
 
-    /// What stops replay, whatever a policy makes of it.
+    /// The findings that stop replay, including those that the policy excuses.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.judgement.findings.iter().filter(|finding| finding.stops_replay())
     }
 
-    /// What does not, and is wanted.
+    /// The findings that do not stop replay and are not switched off.
     pub fn notes(&self) -> impl Iterator<Item = &Finding> {
         self.judgement.findings.iter().filter(|finding| !finding.stops_replay() && finding.level != Level::Off)
     }
 
-    /// Whether it would get stuck, and the policy lets that pass.
+    /// Whether it would get stuck, but the policy excuses that.
     pub fn excused(&self) -> bool {
         matches!(self.judgement.verdict, Verdict::Mismatch | Verdict::Failed) && !self.fails
     }
 
-    /// Applies a policy: levels and excuses of the findings, and whether the invocation fails the run. The verdict
-    /// stays.
+    /// Applies a policy: sets the levels and excuses of the findings, and decides whether the invocation fails the
+    /// run. The verdict does not change.
     pub fn judge(&mut self, policy: &mut Policy, fail_on: Level) {
         let target = if self.judgement.findings.is_empty() { None } else { self.info.service_and_handler() };
         policy.judge(target.as_ref(), &mut self.judgement.findings);
         let weighs = self.judgement.findings.iter().any(|finding| finding.weighs(fail_on));
         self.fails = match self.judgement.verdict {
-            // What no finding explains can not have been accepted.
+            // Acceptances name findings, so a mismatch without a finding cannot have been accepted.
             Verdict::Mismatch | Verdict::Failed => weighs || self.errors().next().is_none(),
             Verdict::Compatible | Verdict::Inconclusive => weighs,
         };
@@ -109,7 +114,7 @@ impl Invocation {
     }
 }
 
-/// How many invocations had which verdict.
+/// Number of invocations by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub checked: u64,
@@ -117,9 +122,9 @@ pub struct Summary {
     pub mismatch: u64,
     pub failed: u64,
     pub inconclusive: u64,
-    /// Mismatches and failures that the policy lets pass.
+    /// Mismatches and failures that the policy excuses.
     pub excused: u64,
-    /// What fails the run.
+    /// Invocations that fail the run.
     pub failing: u64,
 }
 
@@ -136,6 +141,7 @@ impl Summary {
         } += 1;
     }
 
+    /// Number of invocations with this verdict.
     pub fn of(&self, verdict: Verdict) -> u64 {
         match verdict {
             Verdict::Compatible => self.compatible,
@@ -146,94 +152,96 @@ impl Summary {
     }
 }
 
-/// Invocations that are not compatible for one and the same reason.
+/// Invocations that are not compatible, all for the same reason.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The same for the same cause, to refer to it by.
+    /// Identifies the cause: equal causes have equal ids, in every run.
     pub id: String,
     pub verdict: Verdict,
-    /// Whether the policy lets it pass.
+    /// Whether the policy excuses these invocations.
     pub excused: bool,
     pub count: u64,
-    /// The first of them, which stands for all.
+    /// The first invocation of the group, which represents the others.
     pub example: Invocation,
-    /// The next few.
+    /// The next few invocations, with their targets.
     pub others: Vec<(IdOrder, Option<String>)>,
 }
 
 impl Group {
-    /// Whether no finding tells of it.
+    /// Whether no finding explains the verdict.
     pub fn is_unexplained(&self) -> bool {
         self.example.errors().next().is_none()
     }
 }
 
-/// Findings of one fingerprint.
+/// All findings with one fingerprint.
 #[derive(Clone, Debug)]
-pub struct FingerprintTally {
-    /// The first of them, which stands for all, and where it was.
+pub struct FingerprintCount {
+    /// The first of these findings, which represents the others, with its invocation.
     pub finding: Finding,
     pub order: IdOrder,
     pub info: InvocationInfo,
-    /// How many invocations have it.
+    /// Number of invocations that have such a finding.
     pub count: u64,
     last: IdOrder,
 }
 
-/// How many more of a group are named.
-const OTHERS: usize = 4;
+/// At most this many invocations of a group are named besides the example.
+const MAX_OTHERS: usize = 4;
 
-/// What was covered of one handler.
+/// How much of one handler the checked journals cover.
 #[derive(Clone, Debug, Default)]
-pub struct Covered {
+pub struct HandlerCoverage {
+    /// Number of journals with a verdict.
     pub journals: u64,
+    /// Number of those that replayed to their frontier.
     pub reached: u64,
     paths: HashSet<u64>,
 }
 
-impl Covered {
-    /// Distinct sequences of commands among the journals.
+impl HandlerCoverage {
+    /// Number of distinct sequences of command kinds among the journals.
     pub fn paths(&self) -> usize {
         self.paths.len()
     }
 }
 
-/// A handler's name; `None` where the journals do not say.
+/// Service and handler; `None` where the journals do not name them.
 pub type HandlerName = Option<(String, String)>;
 
-/// More distinct paths than this are not told apart, so that memory stays bounded.
-const MOST_PATHS: usize = 100_000;
+/// At most this many distinct paths are counted per handler, so that memory stays bounded.
+const MAX_PATHS: usize = 100_000;
 
-/// More groups than this are counted together, likewise.
-const MOST_GROUPS: usize = 1000;
+/// At most this many groups are kept apart; all further ones share one group, so that memory stays bounded.
+const MAX_GROUPS: usize = 1000;
 
-/// Everything a check found, in memory that grows with causes and not with invocations.
+/// Everything that a check found. Its memory grows with the number of causes, not with the number of invocations.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub summary: Summary,
     groups: BTreeMap<GroupKey, Group>,
-    fingerprints: BTreeMap<String, FingerprintTally>,
-    /// Findings whose fingerprints are too many to be told apart.
+    fingerprints: BTreeMap<String, FingerprintCount>,
+    /// Number of findings whose fingerprints were not kept, because there were too many.
     pub fingerprints_left_out: u64,
-    pub coverage: BTreeMap<HandlerName, Covered>,
-    /// Handlers that the candidate is known to have, beside those that were covered.
+    pub coverage: BTreeMap<HandlerName, HandlerCoverage>,
+    /// Handlers that the candidate is known to have, in addition to those in `coverage`.
     pub candidate_handlers: BTreeSet<(String, String)>,
-    /// Whether those are all, so that what is not covered is known.
+    /// Whether these are all of its handlers, so that the uncovered ones are known.
     pub all_handlers_known: bool,
     pub proofs: Option<Proofs>,
-    /// Whether there were rows of which nobody knows whose they are.
+    /// Whether the recordings have rows that could not be assigned to an invocation.
     pub rows_lost: bool,
-    /// Whether it was ended before everything was checked.
+    /// Whether the run was stopped before everything was checked.
     pub interrupted: bool,
-    /// Acceptances of the policy, with what became of them.
+    /// Acceptances of the policy, each with whether the run used it.
     pub acceptances: Vec<(Acceptance, AcceptanceState)>,
     pub gate: Gate,
-    /// By note: how many invocations have it, and the first of them.
+    /// By rule of a note: the number of invocations that have such a note, and the first of them.
     pub notes: BTreeMap<&'static str, (u64, Invocation)>,
 }
 
 impl Report {
-    /// Takes the next invocation in order.
+    /// Adds the next invocation; the caller adds them in the order of ids.
     pub fn add(&mut self, invocation: &Invocation) {
         self.summary.count(invocation);
         if let Some(proof) = &invocation.judgement.proof {
@@ -256,13 +264,13 @@ impl Report {
 
     fn add_fingerprint(&mut self, finding: &Finding, invocation: &Invocation) {
         let order = invocation.order;
-        if let Some(tally) = self.fingerprints.get_mut(&finding.fingerprint) {
-            tally.count += u64::from(tally.last != order);
-            tally.last = order;
-        } else if self.fingerprints.len() < MOST_GROUPS {
+        if let Some(counted) = self.fingerprints.get_mut(&finding.fingerprint) {
+            counted.count += u64::from(counted.last != order);
+            counted.last = order;
+        } else if self.fingerprints.len() < MAX_GROUPS {
             let info = invocation.info.clone();
-            let tally = FingerprintTally { finding: finding.clone(), order, info, count: 1, last: order };
-            self.fingerprints.insert(finding.fingerprint.clone(), tally);
+            let counted = FingerprintCount { finding: finding.clone(), order, info, count: 1, last: order };
+            self.fingerprints.insert(finding.fingerprint.clone(), counted);
         } else {
             self.fingerprints_left_out += u64::from(finding.weighs(Level::Note));
         }
@@ -272,20 +280,20 @@ impl Report {
         let covered = self.coverage.entry(invocation.info.service_and_handler()).or_default();
         covered.journals += 1;
         covered.reached += u64::from(invocation.judgement.frontier_reached);
-        if covered.paths.len() < MOST_PATHS {
+        if covered.paths.len() < MAX_PATHS {
             covered.paths.insert(invocation.judgement.path);
         }
     }
 
     fn add_to_group(&mut self, invocation: &Invocation) {
         let mut key = GroupKey::of(invocation);
-        if !self.groups.contains_key(&key) && self.groups.len() >= MOST_GROUPS {
+        if !self.groups.contains_key(&key) && self.groups.len() >= MAX_GROUPS {
             key.cause = String::new();
         }
         match self.groups.get_mut(&key) {
             Some(group) => {
                 group.count += 1;
-                if group.others.len() < OTHERS {
+                if group.others.len() < MAX_OTHERS {
                     group.others.push((invocation.order, invocation.info.target()));
                 }
             }
@@ -303,35 +311,35 @@ impl Report {
         }
     }
 
-    /// Worst verdict first, what the policy lets pass last; within one, the largest group first.
+    /// The groups with the worst verdict first and excused ones last; within one verdict, the largest group first.
     pub fn groups(&self) -> Vec<&Group> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
         groups.sort_by_key(|group| (group.excused, group.verdict, std::cmp::Reverse(group.count), group.example.order));
         groups
     }
 
-    /// Every kind of finding, heaviest first; within one level, the most frequent first.
-    pub fn fingerprints(&self) -> Vec<&FingerprintTally> {
-        let mut tallies: Vec<&FingerprintTally> = self.fingerprints.values().collect();
-        tallies.sort_by_key(|tally| {
-            let finding = &tally.finding;
-            (finding.excuse.is_some(), finding.level, std::cmp::Reverse(tally.count), tally.order, &finding.fingerprint)
+    /// Every kind of finding, the highest level first; within one level, the most frequent first.
+    pub fn fingerprints(&self) -> Vec<&FingerprintCount> {
+        let mut all: Vec<&FingerprintCount> = self.fingerprints.values().collect();
+        all.sort_by_key(|counted| {
+            let FingerprintCount { finding, order, count, .. } = counted;
+            (finding.excuse.is_some(), finding.level, std::cmp::Reverse(*count), *order, &finding.fingerprint)
         });
-        tallies
+        all
     }
 
-    /// Handlers of the candidate of which not a single journal was checked.
+    /// Handlers of the candidate for which no journal was checked.
     pub fn not_covered(&self) -> impl Iterator<Item = &(String, String)> {
         self.candidate_handlers.iter().filter(|name| !self.coverage.contains_key(&Some((*name).clone())))
     }
 
-    /// Handlers covered, and handlers there are.
+    /// Number of covered handlers, and number of all handlers.
     pub fn handlers_covered(&self) -> (u64, u64) {
         let covered = self.coverage.keys().flatten().count() as u64;
         (covered, covered + self.not_covered().count() as u64)
     }
 
-    /// Decides how the run ended, once everything is added.
+    /// Decides whether the run passes, once every invocation has been added.
     pub fn decide(&mut self, requirements: &Requirements) {
         let Summary { checked, inconclusive, failing, .. } = self.summary;
         let mut undecided = Vec::new();
@@ -372,7 +380,7 @@ impl Report {
     }
 }
 
-/// Invocations with the same key are shown as one group.
+/// The key by which invocations are grouped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct GroupKey {
     verdict: Verdict,
@@ -397,12 +405,12 @@ pub fn group_id(invocation: &Invocation) -> String {
     GroupKey::of(invocation).id()
 }
 
-/// The [`Group::id`] of what is counted together where there are too many groups.
+/// The [`Group::id`] of the group that collects the rest when there are too many groups.
 pub fn rest_id(invocation: &Invocation) -> String {
     GroupKey { cause: String::new(), ..GroupKey::of(invocation) }.id()
 }
 
-/// What makes two invocations belong together.
+/// The cause by which invocations are grouped: their first fingerprints, or the reason where there is no finding.
 fn cause_of(invocation: &Invocation) -> String {
     let mut cause = String::new();
     for finding in invocation.errors().take(8) {
@@ -410,13 +418,13 @@ fn cause_of(invocation: &Invocation) -> String {
         cause.push(' ');
     }
     if cause.is_empty() {
-        cause = fold_reason(invocation.judgement.reason.as_deref().unwrap_or_default());
+        cause = reason_without_numbers(invocation.judgement.reason.as_deref().unwrap_or_default());
     }
     cause
 }
 
-/// Numbers in a reason (rows, indexes) tell an instance, not a kind.
-fn fold_reason(reason: &str) -> String {
+/// Replaces each number by `#`: rows and indexes belong to one instance of a reason, not to its kind.
+fn reason_without_numbers(reason: &str) -> String {
     let mut folded = String::with_capacity(reason.len());
     for c in reason.chars() {
         let digit = c.is_ascii_digit();

@@ -1,4 +1,4 @@
-//! (f) The real binary on a few journals, from spawn to exit.
+//! Figure (f): the time from spawn to exit of the real binary, on a few journals.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub fn run(table: &mut Table) {
     table.at_most("(f) rehearse check of 10 journals, from cold", 10.0, median(checks), " ms", detail);
 }
 
-/// From spawn to exit.
+/// The time from spawn to exit, in milliseconds.
 fn milliseconds(arguments: &[&str], status: i32) -> f64 {
     let from = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));

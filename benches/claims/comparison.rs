@@ -1,4 +1,4 @@
-//! (a) Comparison in memory, one thread, beside `CoreVM` and beside one memcmp of the same bytes.
+//! Figure (a): comparison in memory on one thread, next to `CoreVM` and next to one memcmp of the same bytes.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,19 +14,20 @@ use crate::generate::{Edit, Make};
 use crate::machine;
 use crate::timing::{Table, alternate, median, ratio};
 
-/// Many rounds through a corpus: what the other side drove out of the caches is brought once.
+/// Each side goes through the corpus for at least this long, many times over, so that reloading the caches after the
+/// other side does not count.
 const LEAST: Duration = Duration::from_millis(20);
 const ROUNDS: usize = 21;
 
-/// How many journals have each verdict.
+/// Number of journals by verdict.
 type Verdicts = [usize; Verdict::ALL.len()];
 
-/// About eight megabytes a side: beyond the second-level cache, and a few journals at least.
+/// About eight megabytes per side, which is more than the second-level cache holds, and at least three journals.
 fn corpus(make: Make) -> Corpus {
     Corpus::new(make, (8_000_000 / (make.commands * (make.payload + 40))).clamp(3, 65_536))
 }
 
-/// The verdict alone, which knows whether times differ.
+/// Computes the verdict alone, which includes whether times differ.
 fn replay(corpus: &Corpus) -> Verdicts {
     let mut verdicts = Verdicts::default();
     for (recorded, replayed) in corpus.journals() {
@@ -38,7 +39,7 @@ fn replay(corpus: &Corpus) -> Verdicts {
     verdicts
 }
 
-/// All of them in one go, as they lie next to each other.
+/// Checks all journals in one call, as adjacent journals.
 fn check(corpus: &Corpus) -> Verdicts {
     let info = InvocationInfo::default();
     let mut verdicts = Verdicts::default();

@@ -1,4 +1,4 @@
-//! Journals of one make, one behind the other in two buffers.
+//! A corpus: generated journals of one make, adjacent in one buffer per side.
 
 use rehearsal::check::check_journal;
 use rehearsal::diff::Replayed;
@@ -11,7 +11,7 @@ use crate::generate::{Edit, Make};
 pub struct Corpus {
     pub recorded: EntryBuffer,
     pub replayed: EntryBuffer,
-    /// Where each journal ends, on both sides.
+    /// The index after the last entry of each journal, the same on both sides.
     pub ends: Vec<usize>,
 }
 
@@ -30,14 +30,14 @@ impl Corpus {
         self.recorded.len()
     }
 
-    /// Both sides of each.
+    /// Both sides of each journal.
     pub fn journals(&self) -> impl Iterator<Item = (Entries<'_>, Entries<'_>)> {
         let (recorded, replayed) = (self.recorded.view(), self.replayed.view());
         let from = std::iter::once(&0).chain(&self.ends);
         from.zip(&self.ends).map(move |(from, to)| (recorded.range(*from..*to), replayed.range(*from..*to)))
     }
 
-    /// One after the other, each by itself.
+    /// Checks the journals one after the other, each by itself.
     pub fn check_each(&self, mut sink: impl FnMut(Judgement)) {
         let info = InvocationInfo::default();
         for (recorded, replayed) in self.journals() {

@@ -1,4 +1,4 @@
-//! Files of generated journals: as `rehearse` writes them, as the server sends them, and as rows of JSON.
+//! A generated file: journals as `rehearse` writes them, as the server sends them, or as rows of JSON.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,8 +13,8 @@ use rehearsal::source::arrow::{ArrowWriter, RowRef};
 
 use crate::generate::{Edit, Make, Random};
 
-/// A file written as `curl` writes what it downloads: some pages at a time, whatever they hold (4 and 12 KiB in turn, by
-/// `strace`). How a file was written decides in what pieces the page cache holds it, and so what reading it costs.
+/// A file that is written a few pages at a time, as `curl` writes a download (4 and 12 KiB in turn, according to
+/// `strace`). The sizes of the writes decide in what pieces the page cache holds the file, which affects reading.
 struct Download(BufWriter<File>);
 
 const PAGES: usize = 8 << 10;
@@ -41,7 +41,7 @@ impl Write for Download {
 pub struct Content {
     pub journals: usize,
     pub payload: usize,
-    /// Commands of a journal: one of these, at random.
+    /// The number of commands of a journal is one of these, at random.
     pub commands: &'static [usize],
     /// Whether one journal in a thousand has another value on this side.
     pub candidate: bool,
@@ -56,7 +56,7 @@ impl Content {
         Make::new(commands, self.payload).with(edit).write(number as u64, out);
     }
 
-    /// Recorded and candidate.
+    /// Writes the recorded file and the candidate's.
     pub fn write_both(self, form: &str, paths: &[PathBuf; 2]) {
         for (path, candidate) in paths.iter().zip([false, true]) {
             let content = Self { candidate, ..self };
@@ -65,12 +65,12 @@ impl Content {
                 "server" => content.write_as_server(path),
                 _ => content.write_json(path),
             }
-            // What is still on its way to the disk would be in the way of whoever is measured.
+            // Bytes that are still being written to disk would slow down the program under measurement.
             File::open(path).unwrap().sync_all().unwrap();
         }
     }
 
-    /// Ids in their order (that of their bytes, as servers store them), each with the number of its journal.
+    /// Ids in the order of their bytes, in which servers store them, each with the number of its journal.
     fn ids(&self) -> Vec<(String, usize)> {
         let mut ids: Vec<(InvocationId, usize)> = (0..self.journals)
             .map(|number| {
@@ -84,9 +84,9 @@ impl Content {
         ids.into_iter().map(|(id, number)| (id.to_string(), number)).collect()
     }
 
-    /// Sorted, in large batches.
+    /// Writes the rows sorted, in large batches.
     pub fn write_sorted(&self, path: &Path) {
-        // As `record` does.
+        // `record` uses a buffer of this size, too.
         let file = BufWriter::with_capacity(256 << 10, File::create(path).unwrap());
         let mut writer = ArrowWriter::new(file).unwrap();
         let mut entries = EntryBuffer::default();
@@ -103,8 +103,8 @@ impl Content {
         writer.finish().unwrap().flush().unwrap();
     }
 
-    /// Batches of 128 rows; each partition in the order of ids, the partitions' batches between each other's. A
-    /// partition sends some batches on end, so that about 3 % of journals come in two pieces.
+    /// Writes batches of 128 rows. Each partition sends its rows in the order of ids, and batches of different
+    /// partitions are mixed. A partition sends some batches in a row, so about 3 % of the journals are split in two.
     pub fn write_as_server(&self, path: &Path) {
         const PARTITIONS: usize = 8;
         let mut writer = ServerWriter::new(path);
@@ -142,14 +142,14 @@ impl Content {
     }
 }
 
-/// One partition's rows on their way out.
+/// The rows that one partition has still to send.
 struct Partition<'a> {
     content: &'a Content,
     ids: std::slice::Iter<'a, (String, usize)>,
     id: &'a str,
     entries: EntryBuffer,
     next: usize,
-    /// Id, index, entry type, raw.
+    /// The columns id, index, entry type and raw.
     rows: Vec<(&'a str, u32, String, Vec<u8>)>,
 }
 

@@ -1,8 +1,8 @@
-//! Journals by number: the same seed and number give the same bytes.
+//! A generated journal: the same seed and number always give the same bytes.
 
 use rehearsal::journal::{CommandKind, EntryBuffer, EntryKind, InvocationId, NotificationKind};
 
-/// SplitMix64.
+/// The random number generator SplitMix64.
 pub struct Random(u64);
 
 impl Random {
@@ -27,23 +27,23 @@ impl Random {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Edit {
     None,
-    /// Every sleep wakes up, and every send is due, some milliseconds later.
+    /// Every sleep wakes up some milliseconds later, and every send is due some milliseconds later.
     Timing,
     /// Every run has another result.
     Results,
-    /// One number in the value of as many set states as [`Make::edits`] says, anywhere in the journal.
+    /// One number changes in the value of a set state, at [`Make::edits`] places anywhere in the journal.
     Mismatch,
 }
 
-/// One journal's make.
+/// A make: the parameters of a generated journal.
 #[derive(Clone, Copy)]
 pub struct Make {
     pub commands: usize,
     pub payload: usize,
     pub edit: Edit,
-    /// How many values a mismatch changes.
+    /// The number of values that a mismatch changes.
     pub edits: usize,
-    /// Runs that are all started before the first one's result comes.
+    /// The number of runs that start before the first of them has its result.
     pub parallel_runs: bool,
 }
 
@@ -56,7 +56,7 @@ impl Make {
         Self { edit, ..self }
     }
 
-    /// Appends the journal of this number.
+    /// Appends the journal with this number.
     pub fn write(self, number: u64, out: &mut EntryBuffer) {
         let mut random = Random::new(number);
         let edited = self.edited(number);
@@ -78,10 +78,10 @@ impl Make {
         self.edit == Edit::Mismatch
     }
 
-    /// Which steps are set states whose value may change.
+    /// The steps whose state value changes.
     fn edited(self, number: u64) -> Vec<usize> {
         let mut random = Random::new(number ^ 0xED17);
-        // Not the sleep in front, nor the Output behind.
+        // The sleep at the start and the Output at the end are left out.
         let mut places: Vec<usize> = (0..self.edits).map(|_| 2 + random.below(self.commands - 3)).collect();
         places.sort_unstable();
         places.dedup();
@@ -102,7 +102,7 @@ impl Writer<'_> {
     fn step(&mut self, at: usize, edited: bool) {
         let dice = self.random.below(100);
         let noise = self.random.next();
-        // One sleep in every journal; and what an edit may change is a set state on both sides.
+        // Every journal has one sleep. A step that an edit may change is a set state on both sides.
         let dice = match at {
             1 => 90,
             _ if edited => 30,
@@ -185,7 +185,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What a run gave.
+    /// Appends the result of a run.
     fn ran(&mut self, id: u64) {
         self.value(if self.make.edit == Edit::Results { 3 } else { 2 });
         self.notification(NotificationKind::Run, id, |raw, text| message(5, text, raw));
@@ -196,7 +196,7 @@ impl Writer<'_> {
         self.next_id - 1
     }
 
-    /// Makes the next payload: JSON of the asked size.
+    /// Makes the next payload: JSON of the requested size.
     fn value(&mut self, quantity: u64) {
         self.text.clear();
         self.text.extend_from_slice(format!("{{\"qty\":{quantity},\"note\":\"").as_bytes());
@@ -253,7 +253,7 @@ fn bytes(tag: u64, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// A `Value` message around a payload.
+/// A `Value` message with a payload.
 fn message(tag: u64, content: &[u8], out: &mut Vec<u8>) {
     let mut value = Vec::with_capacity(content.len() + 6);
     bytes(1, content, &mut value);

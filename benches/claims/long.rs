@@ -1,4 +1,4 @@
-//! (e) One long journal.
+//! Figure (e): one long journal, whose time may grow only in proportion to its length.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::machine;
 use crate::timing::{Table, alternate, median, ratio};
 
 pub fn run(table: &mut Table) {
-    // Wake-up times differ, so that every entry is looked at and none is passed over as part of equal bytes.
+    // Wake-up times differ, so that every entry is compared and none is skipped as part of equal bytes.
     growth(table, "steps", Make::new(1_000, 64).with(Edit::Timing), Make::new(100_000, 64).with(Edit::Timing));
     let parallel = |commands| Make { parallel_runs: true, ..Make::new(commands, 64) };
     let [short, long] = [1_000, 10_000].map(|commands| parallel(commands).with(Edit::Results));
@@ -39,7 +39,8 @@ pub fn run(table: &mut Table) {
     table.at_most("(e) 100,000 commands, 1,000 scattered edits", 2.0, time, " s", format!("{findings} findings"));
 }
 
-/// What equal sides can not grow less than: the short journal fits the second-level cache, and the long one does not.
+/// The growth of one memcmp, which is the limit for equal sides: the short journal fits into the second-level cache,
+/// and the long one does not.
 fn growth_of_memcmp(table: &mut Table, small: Make, large: Make) {
     let corpora = [large, small].map(|make| Corpus::new(make, 1));
     let [mut on_large, mut on_small] = corpora.each_ref().map(|corpus| {
@@ -53,8 +54,8 @@ fn growth_of_memcmp(table: &mut Table, small: Make, large: Make) {
     table.shown("(e) one memcmp of the equal parallel runs", growth, " times", String::new());
 }
 
-/// One long journal beside a short one, again and again; and, as a figure of its own, beside as many short ones as make up
-/// its commands, where both sides read as much memory.
+/// Measures one long journal next to a short one, in turn. A second figure compares it with as many short journals as
+/// have the same number of commands in all, so that both sides read the same amount of memory.
 fn growth(table: &mut Table, what: &str, small: Make, large: Make) {
     let journals = large.commands / small.commands;
     let corpora = [Corpus::new(large, 1), Corpus::new(small, journals), Corpus::new(small, 1)];

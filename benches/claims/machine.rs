@@ -1,4 +1,4 @@
-//! The peer: the SDKs' own replay machine, fed and asked as an SDK does it.
+//! The peer: `CoreVM`, the SDKs' own replay machine, driven as an SDK drives it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use restate_sdk_shared_core::{
     VMOptions,
 };
 
-/// What the candidate does: the kinds of commands that [`crate::generate`] makes.
+/// One operation of the candidate, of the kinds that [`crate::generate`] makes.
 #[derive(Clone, PartialEq)]
 pub enum Operation {
     Run {
@@ -30,7 +30,7 @@ pub enum Operation {
     Send(Call, u64),
     Sleep(u64),
     Output(Bytes),
-    /// A result: no operation, but decoded as such for (c).
+    /// A result. It is not an operation, but figure (c) decodes it as well.
     Result(Bytes),
 }
 
@@ -43,7 +43,7 @@ pub struct Call {
 }
 
 impl Operation {
-    /// Decodes a command with prost; payloads stay slices of `raw`. `None` for an Input.
+    /// Decodes a command with prost; payloads stay slices of `raw`. An Input gives `None`.
     pub fn of(kind: CommandKind, raw: Bytes) -> Option<Self> {
         let message = Fields::decode(raw).expect("generated");
         Some(match (kind, message) {
@@ -63,7 +63,7 @@ impl Operation {
         })
     }
 
-    /// As [`Self::of`], for sleeps too, whose first field is a number.
+    /// Like [`Self::of`], but also for sleeps, whose first field is a number.
     pub fn decode(kind: CommandKind, raw: Bytes) -> Option<Self> {
         match kind {
             CommandKind::Sleep => Some(Self::Sleep(SleepFields::decode(raw).expect("generated").wake_up_time)),
@@ -73,7 +73,7 @@ impl Operation {
 }
 
 impl Operation {
-    /// A notification's result.
+    /// Decodes the result of a notification.
     pub fn notification(raw: Bytes) -> Option<Self> {
         Some(Self::Result(ResultFields::decode(raw).expect("generated").value))
     }
@@ -89,7 +89,7 @@ struct ResultFields {
     invocation_id: String,
 }
 
-/// Every field of the generated commands; one message for all keeps the peer short and costs it nothing.
+/// All fields of the generated commands. One message for all commands keeps the peer short and does not slow it down.
 #[derive(Clone, PartialEq, Message)]
 struct Fields {
     #[prost(string, tag = "1")]
@@ -136,7 +136,7 @@ struct Start {
     partial_state: bool,
 }
 
-/// Start and the recorded entries, framed as the runtime sends them.
+/// The Start message and the recorded entries, framed as the runtime sends them.
 pub fn frames(count: usize, bytes: usize, entries: impl Iterator<Item = (EntryKind, impl AsRef<[u8]>)>) -> Bytes {
     let start =
         Start { id: vec![7; 24], debug_id: "inv_1".to_owned(), known_entries: count as u32, partial_state: true };
@@ -175,7 +175,7 @@ fn frame(message_type: u16, raw: &[u8], out: &mut BytesMut) {
     out.put_slice(raw);
 }
 
-/// Replays a framed journal; whether the machine got to its frontier.
+/// Replays a framed journal, and returns whether the machine reached its frontier.
 pub fn replay(frames: Bytes, operations: impl IntoIterator<Item = Operation>) -> bool {
     let headers = vec![("content-type".to_owned(), "application/vnd.restate.invocation.v7".to_owned())];
     let mut vm = CoreVM::new(headers, VMOptions::default()).expect("a known version");
@@ -192,7 +192,7 @@ pub fn replay(frames: Bytes, operations: impl IntoIterator<Item = Operation>) ->
     outcome.is_ok() && vm.state() == State::Processing
 }
 
-/// Replays parallel runs: all are started, then all are awaited.
+/// Replays parallel runs: starts all of them, then awaits all of them.
 pub fn replay_parallel(frames: Bytes, operations: impl IntoIterator<Item = Operation>) -> bool {
     let headers = vec![("content-type".to_owned(), "application/vnd.restate.invocation.v7".to_owned())];
     let mut vm = CoreVM::new(headers, VMOptions::default()).expect("a known version");

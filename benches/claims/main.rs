@@ -1,4 +1,4 @@
-//! What `rehearse` claims of its speed, each figure beside its peer or limit. See README.md.
+//! The speed that `rehearse` claims, with each figure next to that of a peer or to a limit. See README.md.
 
 mod cold;
 mod comparison;
@@ -15,11 +15,11 @@ mod timing;
 
 use std::path::Path;
 
-// As in `rehearse` itself; the peers get it too.
+// `rehearse` uses this allocator, and the peers get it too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Whether the sizes are those of the claims; otherwise what fits a few minutes.
+/// Whether to use the sizes of the claims, instead of sizes that take a few minutes.
 fn full() -> bool {
     std::env::var_os("REHEARSE_BENCH_FULL").is_some()
 }
@@ -35,7 +35,7 @@ fn main() {
     {
         return process::be_child(mode, Path::new(recorded), Path::new(candidate));
     }
-    // For looking closer at one form: `claims write sorted|server|json PAYLOAD JOURNALS DIRECTORY`.
+    // To look closer at one form: `claims write sorted|server|json PAYLOAD JOURNALS DIRECTORY`.
     if let [mode, form, payload, journals, directory] = &arguments[..]
         && mode == "write"
     {

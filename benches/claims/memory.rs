@@ -1,11 +1,11 @@
-//! (d) Peak memory over many journals.
+//! Figure (d): peak memory over many journals.
 
 use crate::files::Content;
 use crate::process::{Files, child};
 use crate::timing::Table;
 
 pub fn run(table: &mut Table) {
-    // About 5 KB a journal and side: 1,000,000 journals are 10 GB in all.
+    // A journal takes about 5 KB per side, so 1,000,000 journals are 10 GB in all.
     let journals = if crate::full() { 1_000_000 } else { 100_000 };
     for form in ["sorted", "server"] {
         let files = Files::new();

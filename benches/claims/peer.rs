@@ -1,4 +1,4 @@
-//! What anybody would write first: arrow-rs's StreamReader, a map from ids to rows, and `CoreVM` under rayon.
+//! The peer of (b): the obvious program, made of arrow-rs's StreamReader, a map from ids to rows, `CoreVM` and rayon.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use rehearsal::journal::EntryKind;
 
 use crate::machine::{Operation, frames, replay};
 
-/// Checks two Arrow files; how many journals are compatible, and how many are not.
+/// Checks two Arrow files, and returns how many journals are compatible and how many are not.
 pub fn check(recorded: &Path, candidate: &Path) -> (u64, u64) {
     let (recorded, candidate) = rayon::join(|| Side::read(recorded), || Side::read(candidate));
     let mut ids: Vec<&str> = recorded.journals.keys().map(String::as_str).collect();
@@ -39,7 +39,7 @@ pub fn check(recorded: &Path, candidate: &Path) -> (u64, u64) {
     (compatible, verdicts.len() as u64 - compatible)
 }
 
-/// A file's batches, and the rows of each journal.
+/// The batches of a file, and the rows of each journal.
 struct Side {
     batches: Vec<Columns>,
     journals: HashMap<String, Vec<(u32, u32, u32)>>,
@@ -70,7 +70,7 @@ impl Side {
         let mut row = 0;
         while row < ids.len() {
             let id = ids.value(row);
-            // One look-up for consecutive rows of one journal.
+            // Consecutive rows of one journal need only one look-up.
             let rows = match self.journals.get_mut(id) {
                 Some(rows) => rows,
                 None => self.journals.entry(id.to_owned()).or_default(),

@@ -1,4 +1,4 @@
-//! (b) Whole processes, from Arrow files to verdicts, and (d) their memory.
+//! Figure (b): the time of whole processes, from Arrow files to verdicts, and their memory for figure (d).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::{peer, scale};
 
 const COMMANDS: &[usize] = &[5, 10, 20, 40];
 
-/// A directory for generated files, gone with its value.
+/// A directory for generated files, which is deleted when it is dropped.
 pub struct Files(tempfile::TempDir);
 
 impl Files {
@@ -46,7 +46,7 @@ fn described(form: &str) -> &str {
     if form == "sorted" { "sorted, large batches" } else { "as the server sends" }
 }
 
-/// Writes the files of a form, to stay.
+/// Writes the files of one form, and keeps them.
 pub fn write(form: &str, payload: usize, journals: usize, directory: &Path) {
     let content = Content { journals, payload, commands: COMMANDS, candidate: false };
     content.write_both(form, &[directory.join("recorded"), directory.join("candidate")]);
@@ -55,7 +55,7 @@ pub fn write(form: &str, payload: usize, journals: usize, directory: &Path) {
 fn beside_peer(table: &mut Table, name: &str, asked: f64, paths: &[PathBuf; 2]) {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut peak = [0, 0];
-    // One round to warm the page cache.
+    // The first round warms the page cache.
     for round in 0..8 {
         let (time, mine) = child("check", paths);
         let (their_time, other) = child("peer", paths);
@@ -76,8 +76,8 @@ fn beside_peer(table: &mut Table, name: &str, asked: f64, paths: &[PathBuf; 2]) 
     table.at_least(name, asked, ratio(&theirs, &ours), " times", detail);
 }
 
-/// Runs this program again as a checker; the time from start to exit, and what it printed: compatible, mismatch, and
-/// its peak memory in KiB.
+/// Runs this program again as a checker. Returns the time from start to exit and the numbers that it printed:
+/// compatible journals, mismatches, and peak memory in KiB.
 pub fn child(mode: &str, paths: &[PathBuf; 2]) -> (Duration, Vec<u64>) {
     let from = Instant::now();
     let output = Command::new(std::env::current_exe().unwrap()).arg(mode).args(paths).output().unwrap();
@@ -87,7 +87,7 @@ pub fn child(mode: &str, paths: &[PathBuf; 2]) -> (Duration, Vec<u64>) {
     (time, numbers.split_whitespace().map(|number| number.parse().unwrap()).collect())
 }
 
-/// What a child does.
+/// The work of the child process.
 pub fn be_child(mode: &str, recorded: &Path, candidate: &Path) {
     let (compatible, mismatch) = match mode {
         "peer" => peer::check(recorded, candidate),
@@ -96,7 +96,7 @@ pub fn be_child(mode: &str, recorded: &Path, candidate: &Path) {
     println!("{compatible} {mismatch} {}", peak_kib());
 }
 
-/// Checks two files; how many journals are compatible, and how many are not.
+/// Checks two files, and returns how many journals are compatible and how many are not.
 pub fn checked(recorded: &Path, candidate: &Path) -> (u64, u64) {
     let (recorded, candidate, ids) =
         open(&[Input::Path(recorded.to_owned())], &[Input::Path(candidate.to_owned())]).unwrap();
@@ -108,7 +108,7 @@ pub fn checked(recorded: &Path, candidate: &Path) -> (u64, u64) {
     (report.summary.of(Verdict::Compatible), report.summary.of(Verdict::Mismatch))
 }
 
-/// `VmHWM` of this process.
+/// The peak memory of this process in KiB, which Linux calls `VmHWM`.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! (c) Rows as JSON, from two files to verdicts, beside a naive loop over them.
+//! Figure (c): rows as JSON, from two files to verdicts, next to a naive loop over the rows.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -34,8 +34,8 @@ pub fn run(table: &mut Table) {
     }
 }
 
-/// Every row parsed into a `serde_json::Value`, its `raw` decoded with the `hex` crate and then, for commands, prost.
-/// It puts no journals together and judges nothing.
+/// The naive loop: parses every row into a `serde_json::Value`, decodes its `raw` with the `hex` crate, and commands
+/// also with prost. It does not assemble journals, and judges nothing.
 fn naive(path: &Path) -> Vec<Option<Operation>> {
     let lines = BufReader::new(File::open(path).unwrap()).lines();
     lines

@@ -1,4 +1,4 @@
-//! Alternating measurements, and the table of what is asked and what is reached.
+//! Timing: alternating measurements, and the table of required and reached figures.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// A piece of work under measurement.
 pub type Side<'a> = &'a mut dyn FnMut();
 
-/// Runs the sides in turn, so often that each round of each takes at least `least`; gives times of one run each,
-/// round by round.
+/// Runs the sides in turn. In each round, each side repeats its work so often that it takes about `least` or longer.
+/// Returns the time of one run, by side and round.
 pub fn alternate<const N: usize>(rounds: usize, least: Duration, mut sides: [Side<'_>; N]) -> [Vec<f64>; N] {
     let mut repeats = [1u32; N];
     for (side, repeats) in sides.iter_mut().zip(&mut repeats) {
@@ -35,7 +35,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// How many times longer the first took: the median over rounds.
+/// How many times as long the first side took, as the median over all rounds.
 pub fn ratio(slow: &[f64], fast: &[f64]) -> f64 {
     median(slow.iter().zip(fast).map(|(slow, fast)| slow / fast).collect())
 }
@@ -55,7 +55,7 @@ impl Table {
         self.row(what.into(), format!("≤ {asked}{unit}"), format!("{reached:.3}"), unit, detail, reached <= asked);
     }
 
-    /// A figure that nothing is asked of.
+    /// Adds a figure without a requirement.
     pub fn shown(&mut self, what: impl Into<String>, reached: f64, unit: &str, detail: String) {
         self.row(what.into(), String::new(), format!("{reached:.3}"), unit, detail, true);
     }

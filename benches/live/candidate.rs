@@ -1,11 +1,11 @@
-//! Candidates to be checked against, and the CPU time that processes take.
+//! A candidate: a deployment to check against, with the CPU time that its process takes.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The candidates of `fixtures/record`, on Node.
+/// A candidate of `fixtures/record`, on Node.
 pub struct TypeScript {
     child: Child,
     port: u16,
@@ -16,7 +16,7 @@ fn sdk(script: &str) -> PathBuf {
 }
 
 impl TypeScript {
-    /// What is missing, where it can not be started.
+    /// Starts the candidate. The error says what is missing.
     pub fn start() -> Result<Self, String> {
         let provisioned = Command::new(sdk("provision.sh")).stdin(Stdio::null()).output().unwrap();
         if !provisioned.status.success() {
@@ -39,9 +39,9 @@ impl TypeScript {
         format!("http://127.0.0.1:{}/base", self.port)
     }
 
-    /// Seconds of CPU that it took so far.
+    /// Seconds of CPU that the candidate has used so far.
     pub fn cpu(&self) -> f64 {
-        // utime and stime.
+        // These fields are utime and stime.
         seconds(&format!("/proc/{}/stat", self.child.id()), [14, 15])
     }
 }
@@ -55,14 +55,14 @@ impl Drop for TypeScript {
 
 /// Seconds of CPU of all children that have ended.
 pub fn cpu_of_children() -> f64 {
-    // cutime and cstime.
+    // These fields are cutime and cstime.
     seconds("/proc/self/stat", [16, 17])
 }
 
-/// The sum of two fields of a stat file, counted from 1 as proc(5) does, in ticks of 10 ms.
+/// The sum of two fields of a stat file in seconds. The fields are counted from 1, as in proc(5), in ticks of 10 ms.
 fn seconds(stat: &str, fields: [usize; 2]) -> f64 {
     let text = std::fs::read_to_string(stat).unwrap();
-    // The second field is a name in parentheses.
+    // The second field is a name in parentheses, which may contain spaces.
     let after_name: Vec<&str> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
     fields.iter().map(|field| after_name[field - 3].parse::<f64>().unwrap() / 100.0).sum()
 }

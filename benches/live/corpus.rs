@@ -1,4 +1,4 @@
-//! One recorded journal under many ids.
+//! A corpus: one recorded journal under many ids.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -15,7 +15,7 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// The journal of a scenario, this often.
+    /// A corpus of `count` copies of the journal of a scenario.
     pub fn of(fixtures: &str, scenario: &str, count: usize) -> Self {
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixtures).join(scenario).join("recorded.jsonl");
         let (corpus, _, ids) = open(&[Input::Path(recorded)], &[]).unwrap();
@@ -33,17 +33,17 @@ impl Corpus {
         corpus
     }
 
-    /// Recorded commands of each.
+    /// Number of recorded commands of each journal.
     pub fn commands(&self) -> usize {
         self.journals[0].entries.view().command_count()
     }
 
-    /// As an Arrow file.
+    /// Writes the corpus to an Arrow file.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("journals.arrow")
     }
 
-    /// The first one's request body.
+    /// The body of the request for the first journal.
     pub fn body_file(&self) -> PathBuf {
         self.folder.path().join("body")
     }
@@ -63,7 +63,7 @@ impl Corpus {
     }
 }
 
-/// What `rehearse` posts first for a journal.
+/// The body of the first request that `rehearse` sends for a journal.
 pub fn body(journal: &Journal) -> Vec<u8> {
     tripwire(journal).request()
 }

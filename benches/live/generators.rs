@@ -1,4 +1,4 @@
-//! Who sends the requests: `rehearse` itself, a plain HTTP/2 client, and h2load.
+//! A load generator, which sends the requests: `rehearse` itself, a plain HTTP/2 client, or h2load.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::corpus::{Corpus, body, tripwire};
 const CONTENT_TYPE: &str = "application/vnd.restate.invocation.v6";
 const CONNECTIONS: usize = 2;
 
-/// From spawn to exit of the real program.
+/// The time from spawn to exit of the real program.
 pub fn rehearse(corpus: &Corpus, url: &str) -> Duration {
     let from = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_rehearse"))
@@ -34,7 +34,7 @@ pub fn rehearse(corpus: &Corpus, url: &str) -> Duration {
     time
 }
 
-/// How many requests the verdict on each journal takes: one that waits at the frontier takes two.
+/// How many requests the verdict on each journal takes. A journal that waits at the frontier takes two.
 pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -50,11 +50,11 @@ pub fn requests_each(corpus: &Corpus, url: &str) -> usize {
                 return requests;
             }
         }
-        unreachable!("a tripwire comes to an end")
+        unreachable!("a tripwire ends")
     })
 }
 
-/// As many requests from a client that reads answers and does nothing with them.
+/// Sends as many requests from a client that reads the answers and ignores them.
 pub fn plain(corpus: &Corpus, url: &str, each: usize, concurrency: usize) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -101,7 +101,7 @@ pub fn has_h2load() -> bool {
     Command::new("h2load").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// One journal's request as often.
+/// Sends the request for one journal as many times, with h2load.
 pub fn h2load(corpus: &Corpus, url: &str, each: usize, concurrency: usize) -> Duration {
     let requests = corpus.journals.len() * each;
     let output = Command::new("h2load")
@@ -114,7 +114,7 @@ pub fn h2load(corpus: &Corpus, url: &str, each: usize, concurrency: usize) -> Du
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains(&format!("{requests} succeeded")), "{said}");
-    // "finished in 1.43s, …" or "in 998.21ms".
+    // h2load prints "finished in 1.43s, …" or "finished in 998.21ms, …".
     let time = said.split_once("finished in ").unwrap().1.split(',').next().unwrap();
     let seconds = match time.strip_suffix("ms") {
         Some(milliseconds) => milliseconds.parse::<f64>().unwrap() / 1e3,
@@ -128,7 +128,7 @@ fn uri(corpus: &Corpus, url: &str) -> String {
     format!("{url}/invoke/{service}/{handler}")
 }
 
-/// Seconds from each journal to its verdict.
+/// The seconds that the verdict on each journal takes.
 pub fn one_by_one(corpus: &Corpus, url: &str) -> Vec<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

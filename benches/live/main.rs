@@ -1,4 +1,4 @@
-//! What live checks cost, beside a plain load generator on the same candidate. See ../README.md.
+//! The cost of live checks, next to a plain load generator on the same candidate. See ../README.md.
 
 mod candidate;
 mod corpus;
@@ -6,20 +6,20 @@ mod generators;
 #[path = "../../tests/support/rust_services.rs"]
 mod rust_services;
 #[path = "../claims/timing.rs"]
-#[expect(dead_code, reason = "claims/ shows figures that nothing is asked of")]
+#[expect(dead_code, reason = "only claims/ shows figures without a requirement")]
 mod timing;
 
 use candidate::TypeScript;
 use corpus::Corpus;
 use timing::{Table, median, ratio};
 
-// As in `rehearse` itself.
+// `rehearse` uses this allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 7;
 
-/// In flight at once, as `rehearse` has it by default: on two connections.
+/// Number of requests in flight, on two connections, which is the default of `rehearse`.
 const CONCURRENCY: usize = 16;
 
 fn main() {
@@ -42,7 +42,8 @@ fn main() {
     table.print();
 }
 
-/// Requests a second of whole runs beside those of a generator, in turn, on one TypeScript candidate; and whose CPU it takes.
+/// Compares the requests per second of whole runs with those of a generator, in turn, on one TypeScript candidate, and
+/// the share of the CPU that each takes.
 fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journals: usize) {
     let corpus = Corpus::of("fixtures/clean", scenario, journals);
     let name = format!("{scenario}, {} commands", corpus.commands());
@@ -51,9 +52,9 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
     let each = generators::requests_each(&corpus, &url);
     let has_h2load = generators::has_h2load();
     if !has_h2load {
-        println!("skipped: h2load is not here (nghttp2-client)");
+        println!("skipped: h2load is not installed (package nghttp2-client)");
     }
-    // One round to warm up: the candidate's just-in-time compiler takes a while.
+    // The first round warms up the candidate's just-in-time compiler.
     for round in 0..=ROUNDS {
         let before = (candidate::cpu_of_children(), candidate.cpu());
         let checked = generators::rehearse(&corpus, &url);
@@ -76,7 +77,7 @@ fn throughput(table: &mut Table, candidate: &TypeScript, scenario: &str, journal
     table.at_most(format!("{name}: our share of the CPU"), 15.0, median(shares), " %", "whole processes".to_owned());
 }
 
-/// From a journal to its verdict, one at a time, on the Rust SDK's own server.
+/// Measures the time of each verdict, one journal at a time, on the Rust SDK's own server.
 fn latency(table: &mut Table) {
     let corpus = Corpus::of("fixtures/sdks/rust/clean", "refund", 3000);
     let url = rust_services::serve("base");

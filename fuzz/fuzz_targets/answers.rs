@@ -1,4 +1,4 @@
-//! Bytes as what a candidate answers to a replay, and to being traced.
+//! A fuzz target that uses its input as a candidate's answers to a replay and to a trace.
 #![no_main]
 
 use std::path::Path;

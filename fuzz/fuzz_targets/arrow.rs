@@ -1,4 +1,4 @@
-//! Bytes as an Arrow file.
+//! A fuzz target that reads its input as an Arrow file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

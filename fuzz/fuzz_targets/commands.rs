@@ -1,5 +1,6 @@
-//! Bytes as entries of two journals: decoded, compared, aligned, judged, shown. The first byte of an entry is its kind,
-//! the second its length; a zero byte for a kind changes sides.
+//! A fuzz target that decodes, compares, aligns, judges and shows its input as the entries of two journals.
+//!
+//! The first byte of an entry is its kind, the second its length. An entry of kind zero switches to the other journal.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let EntryKind::Command(kind) = kind
             && let Ok(command) = decode(kind, raw)
         {
-            // What was decoded and encoded decodes to the same.
+            // Encoding a decoded command and decoding it again gives the same command.
             let encoded = encode(&command);
             let again = decode(kind, &encoded).expect("it was encoded here");
             assert!(command.differences(&again).is_empty(), "{command:?} {again:?}");

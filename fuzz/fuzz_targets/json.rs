@@ -1,4 +1,4 @@
-//! Bytes as rows in JSON, or as the readable form.
+//! A fuzz target that reads its input as rows in JSON, or as the readable form.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

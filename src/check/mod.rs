@@ -1,4 +1,4 @@
-//! The main job: the verdict on one journal, and on millions of them, in a total order.
+//! A check: judges one journal, or millions of them, and hands on the judgements in the order of ids.
 //!
 //! [`offline`] compares recorded journals with recorded traces; [`live`] replays them on a deployment.
 

@@ -8,8 +8,8 @@ use crate::rules::Redaction;
 pub struct Options {
     pub redaction: Redaction,
     pub selection: Selection,
-    /// Whether a report shows both sides of a journal that does not replay, from top to bottom.
+    /// Whether the report shows both sides of a journal that does not replay, from top to bottom.
     pub timelines: bool,
-    /// Whether a divergence is injected into each trace, to see it caught.
+    /// Whether to inject a divergence into each compatible trace, to prove that the check catches it.
     pub prove: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::journal::{IdOrder, InvocationInfo, Journal};
 use crate::source::{Corpus, Ids, Journals};
 
-/// Every condition that is set must hold.
+/// Conditions on an invocation, all of which must hold. An empty list is no condition.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     pub invocations: BTreeSet<String>,
@@ -13,12 +13,12 @@ pub struct Selection {
     pub handlers: Vec<String>,
     pub deployments: Vec<String>,
     pub statuses: Vec<String>,
-    /// The first so many, in the order of ids.
+    /// At most this many journals, in the order of ids.
     pub limit: Option<u64>,
 }
 
 impl Selection {
-    /// Whether an invocation's id and info fit. What is not known fits no condition on it.
+    /// Whether an invocation fulfils every condition. A value that is not known fulfils no condition on it.
     pub fn fits(&self, id: &str, info: &InvocationInfo) -> bool {
         let one_of = |wanted: &[String], have: Option<&str>| {
             wanted.is_empty() || have.is_some_and(|have| wanted.iter().any(|wanted| wanted == have))
@@ -42,7 +42,7 @@ impl Selection {
             .take(usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX))
     }
 
-    /// Whether there is no condition; the limit is none.
+    /// Whether there is no condition. The limit does not count as one.
     pub fn is_everything(&self) -> bool {
         self.invocations.is_empty()
             && self.services.is_empty()

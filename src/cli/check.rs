@@ -13,7 +13,7 @@ use super::live::{LIVE, LiveFlags, WARNING, block_on};
 use super::output::{OutputFile, progress, warn, warn_of};
 use super::policy::{AcceptanceFile, GateFlags, PolicySettings};
 use super::reports::{RenderSettings, ReportFormat, ReportTo, Reports};
-use crate::check::live::{Ended, Live, LiveOptions, check_live};
+use crate::check::live::{Live, LiveOptions, RunEnd, check_live};
 use crate::check::{Options, ReportBuilder, check};
 use crate::policy::Traces;
 use crate::policy::gate::{Gate, GateOutcome};
@@ -213,7 +213,7 @@ impl CheckCommand {
         let selected = selection.journals(recorded, ids);
         let sink = |order, info, judgement| take(Invocation::new(order, info, judgement));
         let ended = check_live(&live, selected, interrupt.wait(), sink).await;
-        Ok((Some(live), ended == Ended::Interrupted))
+        Ok((Some(live), ended == RunEnd::Interrupted))
     }
 }
 

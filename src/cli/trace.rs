@@ -11,7 +11,7 @@ use super::inputs::journals;
 use super::interrupt::Interrupt;
 use super::live::{LiveFlags, WARNING, block_on};
 use super::output::{Output, OutputFile, progress, warn, warn_of};
-use crate::check::live::{Ended, in_order};
+use crate::check::live::{RunEnd, in_order};
 use crate::journal::Journal;
 use crate::render::write_trace;
 use crate::report::PANICKED;
@@ -93,7 +93,7 @@ impl TraceCommand {
         let ended = ended?;
         written?;
         output.finish()?;
-        if ended == Ended::Interrupted {
+        if ended == RunEnd::Interrupted {
             return Err(Failure::Interrupted);
         }
         Ok(if traced == 0 || failed > 0 { Status::Undecided } else { Status::Compatible })

@@ -1,4 +1,6 @@
-//! One side's commands, each decoded when it is first looked at: most of a long journal never is.
+//! Commands: one side's commands in order, each decoded when it is first read.
+//!
+//! Decoding is lazy because most commands of a long journal are never read.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,86 +12,90 @@ use crate::journal::command::Command;
 use crate::journal::{CommandKind, Entries, Trace};
 use crate::protocol::decode_or_bare;
 
-/// The commands of a journal, or of a trace.
+/// The commands of one side: of a journal, or of a trace.
 #[derive(Debug)]
 pub struct Commands<'a> {
     entries: Entries<'a>,
-    steps: Vec<Step<'a>>,
+    commands: Vec<LazyCommand<'a>>,
 }
 
 #[derive(Debug)]
-struct Step<'a> {
-    /// Its place among the entries; [`Step::NOWHERE`] for one of a trace.
+struct LazyCommand<'a> {
+    /// Its place among the entries; [`LazyCommand::NO_ENTRY`] for a command of a trace.
     place: u32,
     kind: CommandKind,
     decoded: OnceCell<Command<'a>>,
 }
 
-impl<'a> Step<'a> {
-    const NOWHERE: u32 = u32::MAX;
+impl<'a> LazyCommand<'a> {
+    const NO_ENTRY: u32 = u32::MAX;
 
-    fn at(place: usize, kind: CommandKind) -> Self {
+    fn of_entry(place: usize, kind: CommandKind) -> Self {
         let place = u32::try_from(place).expect("sources keep journals below 4 GiB");
         Self { place, kind, decoded: OnceCell::new() }
     }
 
-    fn of(command: Command<'a>) -> Self {
-        Self { place: Self::NOWHERE, kind: command.kind, decoded: OnceCell::from(command) }
+    fn decoded(command: Command<'a>) -> Self {
+        Self { place: Self::NO_ENTRY, kind: command.kind, decoded: OnceCell::from(command) }
     }
 
     fn place(&self) -> Option<usize> {
-        (self.place != Self::NOWHERE).then_some(self.place as usize)
+        (self.place != Self::NO_ENTRY).then_some(self.place as usize)
     }
 }
 
 impl<'a> Commands<'a> {
     pub(super) fn of_entries(entries: Entries<'a>) -> Self {
-        let mut steps = Vec::with_capacity(entries.command_count());
+        let mut commands = Vec::with_capacity(entries.command_count());
         for place in 0..entries.len() {
             if let Some(kind) = entries.command_kind(place) {
-                steps.push(Step::at(place, kind));
+                commands.push(LazyCommand::of_entry(place, kind));
             }
         }
-        Self { entries, steps }
+        Self { entries, commands }
     }
 
-    /// A hand-written trace need not spell out that there is an input.
+    /// Adds the Input where a hand-written trace leaves it out.
     pub(super) fn of_trace(trace: &'a Trace) -> Self {
-        let mut steps: Vec<Step<'a>> = trace.commands().map(|command| Step::of(command.clone())).collect();
+        let mut commands: Vec<_> = trace.commands().map(|command| LazyCommand::decoded(command.clone())).collect();
         if trace.commands().next().is_none_or(|first| first.kind != CommandKind::Input) {
-            steps.insert(0, Step::of(Command { kind: CommandKind::Input, fields: Vec::new(), complete: false }));
+            let input = Command { kind: CommandKind::Input, fields: Vec::new(), complete: false };
+            commands.insert(0, LazyCommand::decoded(input));
         }
-        Self { entries: Entries::default(), steps }
+        Self { entries: Entries::default(), commands }
     }
 
     pub fn len(&self) -> usize {
-        self.steps.len()
+        self.commands.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.commands.is_empty()
     }
 
+    /// Command `at`, decoded; `None` beyond the last.
     pub fn get(&self, at: usize) -> Option<&Command<'a>> {
         (at < self.len()).then(|| &self[at])
     }
 
+    /// The kind of command `at`, which is known without decoding it.
     pub fn kind(&self, at: usize) -> CommandKind {
-        self.steps[at].kind
+        self.commands[at].kind
     }
 
-    /// The place of a command among the entries, where there are any.
+    /// The place of a command among the entries; `None` for a command of a trace.
     pub fn entry_index(&self, at: usize) -> Option<usize> {
-        self.steps.get(at)?.place()
+        self.commands.get(at)?.place()
     }
 
-    /// A command's kind and message, where it has not come decoded.
+    /// A command's kind and message; `None` for a command of a trace, which has no message.
     pub fn message(&self, at: usize) -> Option<(CommandKind, &'a [u8])> {
-        let step = self.steps.get(at)?;
-        Some((step.kind, self.entries.raw(step.place()?)))
+        let command = self.commands.get(at)?;
+        Some((command.kind, self.entries.raw(command.place()?)))
     }
 
-    /// Whether a command is the other side's byte for byte. Nothing is known to be the same as a trace's.
+    /// Whether a command is known to equal the other side's byte for byte. Commands of a trace have no bytes to
+    /// compare, so the answer for them is `false`.
     pub fn same_bytes(&self, at: usize, other: &Commands<'_>, their: usize) -> bool {
         match (self.entry_index(at), other.entry_index(their)) {
             (Some(place), Some(their)) => self.entries.same_bytes(place, &other.entries, their),
@@ -97,34 +103,34 @@ impl<'a> Commands<'a> {
         }
     }
 
-    /// Whether all entries behind a command, results too, are those behind the other side's.
-    pub(super) fn same_behind(&self, at: usize, other: &Commands<'_>, their: usize) -> bool {
+    /// Whether all entries after a command, notifications included, equal those after the other side's command.
+    pub(super) fn same_after(&self, at: usize, other: &Commands<'_>, their: usize) -> bool {
         match (self.entry_index(at), other.entry_index(their)) {
-            (Some(place), Some(their)) => self.entries.behind(place).identical(&other.entries.behind(their)),
+            (Some(place), Some(their)) => self.entries.after(place).identical(&other.entries.after(their)),
             _ => false,
         }
     }
 
-    /// Those written by hand, which may leave fields out.
+    /// The hand-written commands that leave fields out.
     pub(super) fn incomplete(&self) -> impl Iterator<Item = &Command<'a>> {
-        let by_hand = self.steps.iter().filter(|step| step.place().is_none());
-        by_hand.filter_map(|step| step.decoded.get()).filter(|command| !command.complete)
+        let of_trace = self.commands.iter().filter(|command| command.place().is_none());
+        of_trace.filter_map(|command| command.decoded.get()).filter(|command| !command.complete)
     }
 
-    /// A command to be looked at once, which is not kept decoded.
+    /// Reads a command once, without keeping it decoded.
     pub fn read(&self, at: usize) -> Cow<'_, Command<'a>> {
-        match (self.steps[at].decoded.get(), self.message(at)) {
+        match (self.commands[at].decoded.get(), self.message(at)) {
             (None, Some((kind, raw))) => Cow::Owned(decode_or_bare(kind, raw)),
             _ => Cow::Borrowed(&self[at]),
         }
     }
 
-    /// Decodes a command that has to be understood.
+    /// Decodes a command; fails if it cannot be decoded. `side` is named in the error.
     pub(super) fn decode(&self, at: usize, side: Side) -> Result<(), Undecodable> {
-        let step = &self.steps[at];
-        if step.decoded.get().is_none() {
-            let command = decode_command(self.entries, step.place as usize, side)?;
-            step.decoded.get_or_init(|| command);
+        let lazy = &self.commands[at];
+        if lazy.decoded.get().is_none() {
+            let command = decode_command(self.entries, lazy.place as usize, side)?;
+            lazy.decoded.get_or_init(|| command);
         }
         Ok(())
     }
@@ -133,10 +139,10 @@ impl<'a> Commands<'a> {
 impl<'a> Index<usize> for Commands<'a> {
     type Output = Command<'a>;
 
-    /// A command that can not be decoded, and did not have to be, is shown without its fields.
+    /// The command, without its fields if it cannot be decoded. Use [`Commands::decode`] first where that is an error.
     fn index(&self, at: usize) -> &Command<'a> {
-        self.steps[at].decoded.get_or_init(|| {
-            let (kind, raw) = self.message(at).expect("a step of a trace has come decoded");
+        self.commands[at].decoded.get_or_init(|| {
+            let (kind, raw) = self.message(at).expect("commands of a trace are decoded from the start");
             decode_or_bare(kind, raw)
         })
     }

@@ -1,4 +1,4 @@
-//! A known divergence, put into what a candidate did: what a check must catch.
+//! An injected divergence: a known change that a check has to catch, to prove that it would catch a real one.
 
 use super::align::Replayed;
 use super::lockstep::decode_command;
@@ -7,11 +7,11 @@ use crate::journal::command::{Command, FieldValue, fields};
 use crate::journal::{CommandKind, Ending, Entries, EntryBuffer, Step, Trace};
 use crate::protocol::encode;
 
-/// What no code calls anything.
+/// A name that no handler uses.
 const NAME: &str = "rehearse: injected";
 
-/// The candidate's steps with one command renamed, replaced or put in between, before the frontier. Which of them,
-/// and where, depends on `salt` alone. `None` where only an Input was recorded.
+/// The candidate's steps with one command renamed, replaced or inserted before the frontier. `salt` alone decides which
+/// change is made, and where. `None` where the journal has only an Input.
 pub fn inject(recorded: Entries<'_>, replayed: Replayed<'_>, salt: u64) -> Result<Option<Trace>, Undecodable> {
     let mut trace = match replayed {
         Replayed::Trace(trace) => trace.clone(),
@@ -42,8 +42,8 @@ pub fn inject(recorded: Entries<'_>, replayed: Replayed<'_>, salt: u64) -> Resul
     Ok(Some(trace))
 }
 
-/// The recorded entries with one command renamed, so that whoever replays them right has to stop there. `None` where
-/// only an Input was recorded.
+/// The recorded entries with one command renamed, so that a candidate that replays them correctly stops there. `None`
+/// where the journal has only an Input.
 pub fn inject_into(recorded: Entries<'_>, salt: u64) -> Result<Option<EntryBuffer>, Undecodable> {
     let places: Vec<usize> = recorded.commands().skip(1).collect();
     if places.is_empty() {

@@ -1,4 +1,4 @@
-//! Replay as the SDKs' machine does it: position by position over the commands, up to the first that differs or
+//! Lockstep replay: compares commands position by position, as the SDKs' machine does, up to the first that differs or
 //! to the frontier.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -8,17 +8,17 @@ use crate::journal::command::{Command, Compared};
 use crate::journal::{Await, CommandKind, Ending, Entries, EntryKind, Position, Step, Trace};
 use crate::protocol::{self, Comparison, NotificationId};
 
-/// Where replay stopped.
+/// The result of a lockstep replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lockstep {
-    /// Recorded commands, Input included.
+    /// Number of recorded commands, including the Input.
     pub commands: usize,
     pub stop: Stop,
-    /// Whether a wake-up or send time differs, which replay does not mind, in what was replayed or where replay stopped.
+    /// Whether a wake-up or send time differs among the compared commands. Replay ignores such a difference.
     pub timing_differs: bool,
 }
 
-/// Replays recorded entries on a candidate's, both as bytes. Entries with equal bytes are equal, and never decoded.
+/// Replays recorded entries against a candidate's entries. Entries with equal bytes are equal, and are not decoded.
 pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lockstep, Undecodable> {
     if recorded.same_layout(&replayed) {
         return replay_layout(&recorded, &replayed);
@@ -41,8 +41,8 @@ pub fn replay_entries(recorded: Entries<'_>, replayed: Entries<'_>) -> Result<Lo
     Ok(Lockstep { commands: recorded.command_count(), stop, timing_differs })
 }
 
-/// Replays entries of the same kinds and lengths: what differs is found by comparing bytes, whatever entries they are
-/// of.
+/// Replays entries that have the same kinds and lengths on both sides. One comparison of all bytes finds the entries
+/// that differ, which is faster than comparing entry by entry.
 fn replay_layout(recorded: &Entries<'_>, replayed: &Entries<'_>) -> Result<Lockstep, Undecodable> {
     let mut timing_differs = false;
     let mut stop = Stop::Frontier;
@@ -51,7 +51,7 @@ fn replay_layout(recorded: &Entries<'_>, replayed: &Entries<'_>) -> Result<Locks
         let entry = at.entry;
         from = Position { entry: entry + 1, byte: 0 };
         let Some(kind) = recorded.command_kind(entry) else { continue };
-        if let Some(byte) = protocol::behind_time(kind, recorded.raw(entry), replayed.raw(entry), at.byte) {
+        if let Some(byte) = protocol::end_of_differing_time(kind, recorded.raw(entry), replayed.raw(entry), at.byte) {
             timing_differs = true;
             from = Position { entry, byte };
         } else if !same_command(*recorded, entry, *replayed, entry, &mut timing_differs)? {
@@ -93,7 +93,7 @@ fn same_command(
     Ok(replays_as(&mine, &theirs, timing))
 }
 
-/// Whether replay takes `replayed` for `recorded`.
+/// Whether replay accepts `replayed` in the place of `recorded`.
 fn replays_as(recorded: &Command, replayed: &Command, timing: &mut bool) -> bool {
     if recorded.kind.modulo_eager() != replayed.kind.modulo_eager() {
         return false;
@@ -112,11 +112,11 @@ fn replays_as(recorded: &Command, replayed: &Command, timing: &mut bool) -> bool
 }
 
 pub(super) fn decode_command(entries: Entries<'_>, at: usize, side: Side) -> Result<Command<'_>, Undecodable> {
-    let EntryKind::Command(kind) = entries.kind(at) else { unreachable!("asked for a command's place") };
+    let EntryKind::Command(kind) = entries.kind(at) else { unreachable!("callers pass the place of a command") };
     protocol::decode(kind, entries.raw(at)).map_err(|source| Undecodable { side, entry_index: at, source })
 }
 
-/// Replays recorded entries on a trace with decoded steps, awaits and an ending.
+/// Replays recorded entries against a trace, which has decoded steps, awaits and an ending.
 pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Undecodable> {
     let places: Vec<usize> = recorded.commands().collect();
     let commands = places.len();
@@ -125,7 +125,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
     let mut ids = CompletionIds::default();
     let mut index = 0;
     let mut steps = trace.steps.iter().peekable();
-    // A hand-written trace need not spell out that there is an input.
+    // A hand-written trace may leave the Input out.
     if !matches!(steps.peek(), Some(Step::Command(command)) if command.kind == CommandKind::Input) && commands > 0 {
         index = 1;
     }
@@ -142,7 +142,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
                     stop = Some(Stop::Divergence(index));
                     break;
                 }
-                ids.pass(&mine, index);
+                ids.assign(&mine, index);
                 index += 1;
             }
             Step::Await(awaited) => {
@@ -165,7 +165,7 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
         None => match trace.ending {
             Ending::Returned => Stop::Returned(index),
             Ending::Failed => Stop::Failed(index),
-            // It waits for something and will not go on, while recorded commands remain.
+            // The candidate waits and does not go on, although recorded commands remain.
             Ending::Suspended => {
                 let nothing = Await::default();
                 Stop::Await(Results::of(recorded)?.added_await(index, last_await.unwrap_or(&nothing), &ids))
@@ -176,15 +176,15 @@ pub fn replay_trace(recorded: Entries<'_>, trace: &Trace) -> Result<Lockstep, Un
     Ok(Lockstep { commands, stop, timing_differs })
 }
 
-/// The results a journal holds, handed out as the SDKs' machine does it: one after the other, in stored order, until
-/// an await has one that it waits for.
+/// The results in a journal. As in the SDKs' machine, they become ready one after the other, in stored order, until an
+/// await has one for which it waits.
 struct Results {
     stored: VecDeque<NotificationId>,
-    /// Handed out, with how many are left to take: a completion stays, but each signal answers one await.
+    /// The results that are ready, each with how many remain. A completion stays; each signal ends one await.
     ready: HashMap<NotificationId, usize>,
 }
 
-/// Signal 1 cancels: the await that meets it ends with it.
+/// Signal 1 cancels: it ends any await.
 const CANCEL: NotificationId = NotificationId::Signal(1);
 
 impl Results {
@@ -200,7 +200,7 @@ impl Results {
         Ok(Self { stored, ready: HashMap::new() })
     }
 
-    /// Of several pending runs, SDKs name the last.
+    /// The await that stops replay. Of several pending runs it names the last, as SDKs do.
     fn added_await(&self, before: usize, awaited: &Await, ids: &CompletionIds) -> AddedAwait {
         let is_pending = |id: &&u32| {
             let id = NotificationId::Completion(**id);
@@ -210,7 +210,7 @@ impl Results {
         AddedAwait { before, run, awaited: awaited.clone() }
     }
 
-    /// Whether an await ends with what is recorded; it takes the signals that it waited for.
+    /// Whether a recorded result ends this await. If so, the signals among its results are used up.
     fn satisfy(&mut self, awaited: &Await, ids: &CompletionIds) -> bool {
         let completions = awaited.completions.iter().map(|id| NotificationId::Completion(*id));
         let signals = awaited.signals.iter().map(|id| NotificationId::Signal(*id));
@@ -220,8 +220,8 @@ impl Results {
             return true;
         }
         wanted.push(CANCEL);
-        let read = awaited.completions.iter().any(|id| ids.read_eagerly(*id));
-        while !read && !wanted.iter().any(|id| self.ready.contains_key(id)) {
+        let has_eager_result = awaited.completions.iter().any(|id| ids.read_eagerly(*id));
+        while !has_eager_result && !wanted.iter().any(|id| self.ready.contains_key(id)) {
             let Some(next) = self.stored.pop_front() else { return false };
             *self.ready.entry(next).or_default() += 1;
         }
@@ -241,10 +241,11 @@ impl Results {
     }
 }
 
-/// Which completion ids the commands so far took, as SDKs hand them out.
+/// The completion ids of the commands so far, as SDKs assign them.
 struct CompletionIds {
     next: u32,
     eager: HashSet<u32>,
+    /// Completion ids of runs, each with the index of its command.
     runs: Vec<(u32, usize)>,
 }
 
@@ -255,17 +256,17 @@ impl Default for CompletionIds {
 }
 
 impl CompletionIds {
-    fn pass(&mut self, command: &Command, index: usize) {
-        let taken = command.kind.completion_ids();
+    fn assign(&mut self, command: &Command, index: usize) {
+        let assigned = command.kind.completion_ids();
         match command.kind {
-            // An eager read carries its result in itself.
+            // The command of an eager read holds its own result.
             CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => {
                 self.eager.insert(self.next);
             }
             CommandKind::Run => self.runs.push((self.next, index)),
             _ => {}
         }
-        self.next += taken;
+        self.next += assigned;
     }
 
     fn read_eagerly(&self, id: u32) -> bool {
@@ -300,7 +301,7 @@ mod tests {
         (stop, timing_differs)
     }
 
-    /// Entries of the same kinds and lengths are compared as bytes, all others one by one: the two say the same.
+    /// Entries of the same layout are compared as bytes, and others one by one. Both ways give the same result.
     #[test]
     fn entries_of_one_layout_replay_as_any_others() {
         let set = |value: u8| [0x0a, 0x01, b'k', 0x1a, 0x03, 0x0a, 0x01, value];
@@ -330,16 +331,15 @@ mod tests {
         ] {
             let same_layout = entries(&replayed);
             assert_eq!(replay(&recorded, &same_layout), (stop.clone(), timing), "{replayed:?}");
-            // One more result changes the layout, and nothing else.
+            // One more result changes the layout only.
             let more: Vec<_> =
                 replayed[..2].iter().chain([&(SLEPT, &[0x08, 7][..])]).chain(&replayed[2..]).copied().collect();
             assert_eq!(replay(&recorded, &entries(&more)), (stop, timing), "{replayed:?}");
         }
     }
 
-    /// What stands behind a time that differs is compared too.
     #[test]
-    fn a_time_hides_nothing_behind_it() {
+    fn fields_after_a_differing_time_are_compared() {
         let sleep = |time: u8, id: u8, name: u8| [0x08, time, 0x58, id, 0x62, 0x01, name];
         let recorded = entries(&[(SLEEP, &sleep(1, 1, b'n')), (SLEEP, &sleep(1, 2, b'n'))]);
         for (second, stop) in [

@@ -1,6 +1,8 @@
-//! How recorded and replayed commands differ: first in lockstep, as an SDK replays, which gives the verdict; then,
-//! where they diverge, aligned as whole sequences, which explains it. Judging a divergence is left to
-//! [`crate::rules`].
+//! A diff: where recorded and replayed commands differ.
+//!
+//! There are two passes. Lockstep replay compares commands one by one, as an SDK does, and gives the verdict. Where it
+//! finds a divergence, alignment compares both sequences as a whole, which explains the verdict. [`crate::rules`]
+//! judges the divergences.
 
 mod align;
 mod commands;
@@ -9,7 +11,7 @@ mod lockstep;
 pub mod payload;
 mod stop;
 
-pub use align::{Alignment, Divergence, Replayed, Row, Rows, Shape, align};
+pub use align::{AlignedRow, AlignedRows, Alignment, Divergence, Replayed, Shape, align};
 pub use commands::Commands;
 pub use inject::{inject, inject_into};
 pub use lockstep::{Lockstep, replay_entries, replay_trace};

@@ -8,58 +8,59 @@ use crate::protocol::DecodeError;
 /// Where replay stopped. Indexes count recorded commands, Input being 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Everything recorded was replayed.
+    /// The candidate replayed all recorded commands.
     Frontier,
     /// The command at this index is not the recorded one.
     Divergence(usize),
-    /// The candidate waits for something that the journal has no result of, while recorded commands remain.
+    /// The candidate waits for something for which the journal has no result, while recorded commands remain.
     Await(AddedAwait),
-    /// The candidate returned without any command where one is recorded, not even an Output: the SDKs' machine
-    /// gives 571 for that, not 570.
+    /// The candidate returned where a command is recorded, and issued none itself, not even an Output. The SDKs'
+    /// machine gives 571 for that, not 570.
     Returned(usize),
     /// The SDK calls the command at this index a violation of the protocol (RT0012) instead of a mismatch.
     Violation(usize),
-    /// The candidate failed before it issued the command at this index; the number of commands if it failed after
-    /// everything recorded.
+    /// The candidate failed before it issued the command at this index. The index is the number of commands if it
+    /// failed after it had replayed all of them.
     Failed(usize),
-    /// The trace ends: whether the command at this index would have come is not known.
+    /// The trace ends here, and it is not known whether the candidate would have issued the command at this index.
     TraceEnds(usize),
     /// The candidate gave no verdict, for this reason.
     Undecided(String),
 }
 
-/// Would this invocation replay?
+/// Whether an invocation would replay on the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The SDK would raise RT0016.
     Mismatch,
-    /// The candidate failed otherwise while replaying.
+    /// The candidate failed in another way during replay.
     Failed,
-    /// It could not be decided; the reason says why.
+    /// The check could not decide; the reason says why.
     Inconclusive,
+    /// The candidate would replay the whole journal.
     Compatible,
 }
 
-/// An await that replay can not get past.
+/// An await that never ends during replay, because the journal has no result for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddedAwait {
-    /// The recorded command that is never reached.
+    /// The index of the recorded command that replay never reaches.
     pub before: usize,
-    /// The awaited run (the last, of several), whose index is the one that SDKs report; they report none for other
+    /// The index of the awaited run, or of the last one of several. SDKs report this index; they report none for other
     /// awaits.
     pub run: Option<usize>,
     pub awaited: Await,
 }
 
-/// The side that an entry belongs to.
+/// The side to which an entry belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Recorded,
     Replayed,
 }
 
-/// An entry that had to be decoded and could not be.
+/// An entry that the check needs but cannot decode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{side} entry {entry_index}: {source}")]
 pub struct Undecodable {
@@ -69,6 +70,7 @@ pub struct Undecodable {
 }
 
 impl Stop {
+    /// The verdict that follows.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Frontier => Verdict::Compatible,
@@ -95,6 +97,7 @@ impl Stop {
 impl Verdict {
     pub const ALL: [Self; 4] = [Self::Mismatch, Self::Failed, Self::Inconclusive, Self::Compatible];
 
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mismatch => "mismatch",

@@ -1,63 +1,65 @@
-//! Where two runs of bytes differ, at the speed of comparing them.
+//! The first difference: the first place at which two byte slices differ, found about as fast as `memcmp` runs.
 
-/// The library's own routine is the fastest at saying that long runs are the same, and says no more; behind a run of this
-/// size its bytes are still near.
+/// Slice equality (`memcmp`) is the fastest way to see that long slices are equal, but it does not say where they
+/// differ. So it compares blocks of this size, small enough that a block that differs is still in the first-level cache
+/// when it is searched.
 const BLOCK: usize = 4 << 10;
 
-/// So it is asked again about the parts of a block that differs.
+/// Within the block that differs, slice equality then compares parts of this size.
 const PART: usize = 512;
 
-/// The place in a part is found in steps of this size, which are compiled in.
+/// Within the part that differs, the place is found in steps of this size, which is known at compile time.
 const STEP: usize = 64;
 
-/// Runs up to this size are gone through once, in steps: what comes out of comparing them first is mostly that they differ.
+/// Slices up to this size are searched in steps at once: short slices mostly differ, so that comparing whole blocks
+/// first would be wasted.
 const SHORT: usize = 1 << 10;
 
-/// The first place at which two runs of the same length differ.
+/// The index of the first byte at which two slices of the same length differ.
 #[inline]
 pub(crate) fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     debug_assert_eq!(a.len(), b.len());
-    if a.len() <= SHORT { within(a, b) } else { within_blocks(a, b) }
+    if a.len() <= SHORT { in_steps(a, b) } else { in_blocks(a, b) }
 }
 
-fn within_blocks(a: &[u8], b: &[u8]) -> Option<usize> {
+fn in_blocks(a: &[u8], b: &[u8]) -> Option<usize> {
     let block = first_chunk_that_differs(a, b, BLOCK)?;
     let (a, b) = (&a[block..], &b[block..]);
     let (a, b) = (&a[..a.len().min(BLOCK)], &b[..b.len().min(BLOCK)]);
     let part = first_chunk_that_differs(a, b, PART)?;
-    within(&a[part..], &b[part..]).map(|place| block + part + place)
+    in_steps(&a[part..], &b[part..]).map(|place| block + part + place)
 }
 
-/// Where it begins.
+/// The start of the first chunk that is not equal on both sides.
 fn first_chunk_that_differs(a: &[u8], b: &[u8], size: usize) -> Option<usize> {
     a.chunks(size).zip(b.chunks(size)).position(|(a, b)| a != b).map(|at| at * size)
 }
 
-fn within(a: &[u8], b: &[u8]) -> Option<usize> {
+fn in_steps(a: &[u8], b: &[u8]) -> Option<usize> {
     let (steps, rest) = a.as_chunks::<STEP>();
     let (their_steps, their_rest) = b.as_chunks::<STEP>();
     for (at, (mine, theirs)) in steps.iter().zip(their_steps).enumerate() {
-        if let Some(place) = within_step(mine, theirs) {
+        if let Some(place) = in_one_step(mine, theirs) {
             return Some(at * STEP + place);
         }
     }
     match (a.last_chunk::<STEP>(), b.last_chunk::<STEP>()) {
-        // The last step may hold bytes of the one before it again.
-        (Some(end), Some(their_end)) => within_step(end, their_end).map(|place| a.len() - STEP + place),
-        _ => by_words(rest, their_rest),
+        // The last step may overlap the one before it.
+        (Some(end), Some(their_end)) => in_one_step(end, their_end).map(|place| a.len() - STEP + place),
+        _ => in_words(rest, their_rest),
     }
 }
 
 #[inline]
-fn within_step(a: &[u8; STEP], b: &[u8; STEP]) -> Option<usize> {
-    // No early exit, so that this becomes vector code.
+fn in_one_step(a: &[u8; STEP], b: &[u8; STEP]) -> Option<usize> {
+    // There is no early exit, so that the compiler emits vector code.
     if a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0 {
         return None;
     }
-    by_words(a, b)
+    in_words(a, b)
 }
 
-fn by_words(a: &[u8], b: &[u8]) -> Option<usize> {
+fn in_words(a: &[u8], b: &[u8]) -> Option<usize> {
     let (words, rest) = a.as_chunks::<8>();
     let (their_words, their_rest) = b.as_chunks::<8>();
     for (at, (mine, theirs)) in words.iter().zip(their_words).enumerate() {

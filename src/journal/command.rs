@@ -1,7 +1,8 @@
-//! The one table of each command's fields: its protobuf tag and type, and whether replay compares it.
+//! A command: one operation that a handler asked for, with the one table of each command's fields.
 //!
-//! Decoding, encoding, equality, differences and display are all read off [`fields`], so they can not drift apart.
-//! What is compared was read in the SDKs' own replay machine and checked against it (`tests/it/oracle`).
+//! The table gives each field's protobuf tag and type, and whether replay compares it. Decoding, encoding, equality,
+//! differences and display all use [`fields`], so they cannot drift apart. Which fields are compared follows the SDKs'
+//! own replay machine, and `tests/it/oracle` checks it against that machine.
 
 use std::borrow::Cow;
 
@@ -11,11 +12,11 @@ use super::CommandKind;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Field {
     pub tag: u32,
-    /// As in the published protocol, and in the readable form.
+    /// The name in the published protocol and in the readable form.
     pub name: &'static str,
     pub kind: FieldKind,
     pub compared: Compared,
-    /// Fields that exclude each other share a number; 0 for a field on its own.
+    /// Fields that exclude each other share a number; 0 for a field that excludes no other.
     pub oneof: u8,
 }
 
@@ -26,7 +27,7 @@ pub enum FieldKind {
     Text,
     /// Present even when empty.
     OptionalText,
-    /// A state key: bytes that are text almost always. Absent when empty.
+    /// A state key: bytes, which are almost always text. Absent when empty.
     Key,
     /// Payload bytes directly in the field. Absent when empty.
     Payload,
@@ -48,9 +49,9 @@ pub enum FieldKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
     Always,
-    /// Compared, but handed out in order by the SDK: it differs only where an earlier command was added or removed.
+    /// Compared. SDKs assign these ids in order, so one differs only where an earlier command was added or removed.
     CompletionId,
-    /// Not compared; a change is worth a note.
+    /// Not compared; a change gives a note.
     Timing,
     Never,
 }
@@ -94,8 +95,8 @@ pub const fn fields(kind: CommandKind) -> &'static [Field] {
         CommandKind::ClearState => const { &[STATE_KEY, NAME] },
         CommandKind::ClearAllState => const { &[NAME] },
         CommandKind::GetLazyStateKeys => const { &[RESULT_ID, NAME] },
-        // What was read is not compared, but it has to be there: the SDKs' machine gives 571 for an eager read that
-        // was recorded without it.
+        // Replay does not compare the value that was read, but the value has to be there: the SDKs' machine gives 571
+        // for an eager read that was recorded without one.
         CommandKind::GetEagerState => {
             const { &[STATE_KEY, NAME, one_of(1, 13, "void", Void, Never), one_of(1, 14, "value", Value, Never)] }
         }
@@ -180,10 +181,10 @@ pub const fn fields(kind: CommandKind) -> &'static [Field] {
 /// The field of a command's message that has this tag.
 #[inline]
 pub fn field_at(kind: CommandKind, tag: u64) -> Option<&'static Field> {
-    /// Kinds and tags are below this.
-    const MOST: usize = 32;
-    static TABLES: [&[Field]; MOST] = {
-        let mut tables = [&[] as &[Field]; MOST];
+    /// All kinds and tags are below this.
+    const LIMIT: usize = 32;
+    static TABLES: [&[Field]; LIMIT] = {
+        let mut tables = [&[] as &[Field]; LIMIT];
         let mut at = 0;
         while at < CommandKind::ALL.len() {
             tables[CommandKind::ALL[at] as usize] = fields(CommandKind::ALL[at]);
@@ -191,11 +192,11 @@ pub fn field_at(kind: CommandKind, tag: u64) -> Option<&'static Field> {
         }
         tables
     };
-    /// Where it is in its table; beyond the end for one that is in none.
-    static PLACES: [[u8; MOST]; MOST] = {
-        let mut places = [[u8::MAX; MOST]; MOST];
+    /// By kind and tag: the field's place in its table, or `u8::MAX` for an unknown tag.
+    static PLACES: [[u8; LIMIT]; LIMIT] = {
+        let mut places = [[u8::MAX; LIMIT]; LIMIT];
         let mut table = 0;
-        while table < MOST {
+        while table < LIMIT {
             let mut at = 0;
             while at < TABLES[table].len() {
                 places[table][TABLES[table][at].tag as usize] = at as u8;
@@ -209,7 +210,7 @@ pub fn field_at(kind: CommandKind, tag: u64) -> Option<&'static Field> {
     TABLES[kind as usize].get(usize::from(*place))
 }
 
-/// The field of a command that is a time, and so not compared.
+/// The tag of the command's time field, which replay does not compare; `None` for a command without one.
 pub const fn time_tag(kind: CommandKind) -> Option<u32> {
     match kind {
         CommandKind::Sleep => Some(1),
@@ -218,8 +219,7 @@ pub const fn time_tag(kind: CommandKind) -> Option<u32> {
     }
 }
 
-/// A field's value, texts and payloads where they lie in the journal. Which variant a field has follows from its
-/// [`FieldKind`].
+/// A field's value. Texts and payloads borrow from the journal. The field's [`FieldKind`] decides the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldValue<'a> {
     Text(Cow<'a, str>),
@@ -246,7 +246,7 @@ pub struct FailureMessage {
     pub metadata: Vec<Header>,
 }
 
-/// A key and its value: of a header, or of a failure's metadata.
+/// A key with its value: one header, or one item of a failure's metadata.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Header {
@@ -295,10 +295,10 @@ pub struct WorkflowTarget {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command<'a> {
     pub kind: CommandKind,
-    /// Present fields with their values, in the table's order.
+    /// The fields that are present, with their values, in the table's order.
     pub fields: Vec<(&'static Field, FieldValue<'a>)>,
-    /// Whether a field that is not in `fields` is known to be absent. In a hand-written trace it is only left out,
-    /// and so not compared.
+    /// Whether a field that is not in `fields` is known to be absent. In a hand-written trace it may just have been
+    /// left out, so it is not compared.
     pub complete: bool,
 }
 
@@ -318,7 +318,7 @@ impl FieldValue<'_> {
     }
 }
 
-/// A compared field that differs: `None` is an absent field.
+/// A field that differs between two commands. `None` stands for an absent field.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDifference<'a> {
     pub field: &'static Field,
@@ -331,16 +331,18 @@ impl<'a> Command<'a> {
         self.fields.iter().find(|(field, _)| field.tag == tag).map(|(_, value)| value)
     }
 
-    /// With a copy of all that lay in a journal.
+    /// Copies everything that is borrowed from a journal.
     pub fn into_owned(self) -> Command<'static> {
         let owned = |(field, value): (_, FieldValue<'_>)| (field, value.into_owned());
         Command { kind: self.kind, fields: self.fields.into_iter().map(owned).collect(), complete: self.complete }
     }
 
+    /// The value of a field; `None` where it is absent.
     pub fn get(&self, name: &str) -> Option<&FieldValue<'a>> {
         self.fields.iter().find(|(field, _)| field.name == name).map(|(_, value)| value)
     }
 
+    /// The value of a field as text; `None` where it is absent, of another type, or not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             FieldValue::Text(text) => Some(text),
@@ -349,6 +351,7 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The value of a number field; `None` where it is absent or of another type.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
             FieldValue::Number(number) => Some(*number),
@@ -356,9 +359,10 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Fields that differ between two commands of one kind (eager and lazy reads being one kind), whatever
-    /// replay makes of them. Fields that only one of the two kinds has are left out, and so is what an incomplete
-    /// `replayed` leaves out.
+    /// The fields that differ between two commands of one kind, including those that replay does not compare.
+    ///
+    /// Eager and lazy reads count as one kind; fields that only one of the two has are skipped. So are fields that an
+    /// incomplete `replayed` leaves out.
     pub fn differences(&'a self, replayed: &'a Self) -> Vec<FieldDifference<'a>> {
         debug_assert_eq!(self.kind.modulo_eager(), replayed.kind.modulo_eager());
         let theirs = fields(replayed.kind);
@@ -377,14 +381,14 @@ impl<'a> Command<'a> {
             .collect()
     }
 
-    /// Whether an incomplete command says nothing of this field, nor of one that would exclude it.
+    /// Whether an incomplete command has neither this field nor one that would exclude it.
     pub fn leaves_out(&self, field: &Field) -> bool {
         !self.fields.iter().any(|(own, _)| own.name == field.name || (field.oneof != 0 && own.oneof == field.oneof))
     }
 }
 
 impl FieldDifference<'_> {
-    /// Hand-written payloads are JSON as people write it: spaces and key order are not meant.
+    /// Unless `exact`, payloads compare as JSON: in hand-written payloads, spaces and key order mean nothing.
     fn is_same(&self, exact: bool) -> bool {
         if self.recorded == self.replayed {
             return true;

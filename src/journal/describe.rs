@@ -1,8 +1,8 @@
-//! A command in a few words: `run "price"`, `call Stock/reserve`.
+//! A description: one command in a few words, such as `run "price"` or `call Stock/reserve`.
 
 use super::{Command, CommandKind, FieldValue};
 
-/// What a command does and on what, without its payload.
+/// Says what a command does and on what, without its payload.
 pub fn describe(command: &Command) -> String {
     let verb = command.kind.verb();
     let text = |name: &str| command.text(name).unwrap_or_default();

@@ -1,11 +1,14 @@
-//! Entries in flat columns: a byte of kind, an end offset, and all messages in one run of bytes.
+//! Entries: a journal's commands and notifications in flat columns.
 //!
-//! Two journals in this form compare as three `memcmp`s; nothing is decoded until they differ.
+//! An entry has one byte of kind and one end offset, and all messages lie in one slice of bytes. So three `memcmp`s
+//! compare two journals, and nothing is decoded until they differ.
 
 use super::bytes::first_difference;
 use super::{CommandKind, EntryKind};
 
-/// One journal's entries, borrowed. `ends[i]` is where entry `i` ends, counted like `start`; `raw` begins at `start`.
+/// The borrowed entries of one journal.
+///
+/// `ends[i]` is the offset at which the message of entry `i` ends, and `start` the offset at which `raw` begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entries<'a> {
     pub(crate) codes: &'a [u8],
@@ -14,7 +17,7 @@ pub struct Entries<'a> {
     pub(crate) raw: &'a [u8],
 }
 
-/// A byte of an entry's message.
+/// The place of one byte: the entry, and the offset in the entry's message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     pub entry: usize,
@@ -30,16 +33,17 @@ impl<'a> Entries<'a> {
         self.codes.is_empty()
     }
 
-    /// The kind of entry `at`. Sources refuse kinds they do not know, so every code here has one.
+    /// The kind of entry `at`. Sources refuse unknown kinds, so every code here has a kind.
     pub fn kind(&self, at: usize) -> EntryKind {
-        EntryKind::from_code(self.codes[at]).expect("a source lets only known kinds in")
+        EntryKind::from_code(self.codes[at]).expect("sources refuse unknown kinds")
     }
 
-    /// The place of the first entry of a kind that is not known, for the source that must refuse it.
+    /// The place of the first entry of unknown kind. The source refuses a journal that has one.
     pub(crate) fn unknown(&self) -> Option<usize> {
         self.codes.iter().position(|code| *code == EntryKind::UNKNOWN)
     }
 
+    /// The kind of entry `at` if it is a command.
     pub fn command_kind(&self, at: usize) -> Option<CommandKind> {
         match self.kind(at) {
             EntryKind::Command(kind) => Some(kind),
@@ -47,11 +51,12 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// The encoded message of entry `at`.
     pub fn raw(&self, at: usize) -> &'a [u8] {
         &self.raw[self.start_of(at)..(self.ends[at] - self.start) as usize]
     }
 
-    /// Some of the entries, as a journal of their own.
+    /// A range of the entries, as entries of their own.
     pub fn range(&self, places: std::ops::Range<usize>) -> Self {
         let at = |place: usize| if place == 0 { self.start } else { self.ends[place - 1] };
         let (start, end) = (at(places.start), at(places.end));
@@ -63,17 +68,17 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The entries behind one.
-    pub fn behind(&self, at: usize) -> Self {
+    /// The entries after entry `at`.
+    pub fn after(&self, at: usize) -> Self {
         self.range(at + 1..self.len())
     }
 
-    /// Places of the commands among the entries, in order.
+    /// The places of the commands among the entries, in order.
     pub fn commands(&self) -> impl Iterator<Item = usize> + '_ {
         self.codes.iter().enumerate().filter(|(_, code)| is_command(**code)).map(|(at, _)| at)
     }
 
-    /// Kinds of the commands, in order.
+    /// The kinds of the commands, in order.
     pub fn command_kinds(&self) -> impl Iterator<Item = CommandKind> + '_ {
         self.codes.iter().filter_map(|code| match EntryKind::from_code(*code) {
             Some(EntryKind::Command(kind)) => Some(kind),
@@ -81,8 +86,9 @@ impl<'a> Entries<'a> {
         })
     }
 
+    /// Number of commands among the entries.
     pub fn command_count(&self) -> usize {
-        // Eight at a time: most journals are short, and gone through more often than anything else.
+        // Eight codes are counted at a time: the commands of every journal are counted, so this loop is hot.
         const BITS: u64 = 0x0101_0101_0101_0101;
         let (words, rest) = self.codes.as_chunks::<8>();
         let high_bits = |word: &[u8; 8]| (u64::from_le_bytes(*word) >> 7 & BITS).wrapping_mul(BITS) >> 56;
@@ -91,21 +97,21 @@ impl<'a> Entries<'a> {
         self.codes.len() - notifications as usize - others
     }
 
-    /// Whether an entry is another's, byte for byte.
+    /// Whether entry `at` equals the other side's entry `their`, byte for byte.
     pub fn same_bytes(&self, at: usize, other: &Self, their: usize) -> bool {
         let (a, b) = (self.raw(at), other.raw(their));
         // Comparing two empty slices is slow on some CPUs.
         self.codes[at] == other.codes[their] && a.len() == b.len() && (a.is_empty() || a == b)
     }
 
-    /// A hash of the sequence of command kinds, to tell paths through a handler apart.
+    /// A hash of the sequence of command kinds, which identifies the path through the handler.
     pub fn path(&self) -> u64 {
         Self::path_of(std::slice::from_ref(self))
     }
 
-    /// The same, of a journal in several parts.
+    /// Like [`Self::path`], for a journal in several parts.
     pub fn path_of(parts: &[Self]) -> u64 {
-        /// By code: the command's kind as replay sees it.
+        /// By code: the command's kind as replay compares it; `UNKNOWN` for notifications.
         const KINDS: [u8; 256] = {
             let mut kinds = [EntryKind::UNKNOWN; 256];
             let mut code = 0;
@@ -117,7 +123,7 @@ impl<'a> Entries<'a> {
             }
             kinds
         };
-        // FNV-1a: a few bytes, each of them a kind.
+        // FNV-1a is fast for so few bytes.
         parts.iter().fold(0xCBF2_9CE4_8422_2325, |hash, part| {
             let kinds = part.codes.iter().map(|code| KINDS[usize::from(*code)]);
             let kinds = kinds.filter(|kind| *kind != EntryKind::UNKNOWN);
@@ -130,12 +136,12 @@ impl<'a> Entries<'a> {
         self.same_layout(other) && (self.raw.is_empty() || self.raw == other.raw)
     }
 
-    /// The first entry that is not the other's byte for byte, of two runs of the same number of entries.
+    /// The first entry that differs from the other side's, byte for byte. Both sides have the same number of entries.
     pub fn first_difference(&self, other: &Self) -> Option<usize> {
         debug_assert_eq!(self.len(), other.len());
         let kinds = first_difference(self.codes, other.codes);
         let shift = other.start.wrapping_sub(self.start);
-        // Entries of the same kinds mostly have the same lengths too: a fast look at all of them, and a slow one after.
+        // Mostly all lengths are equal, which one fast comparison shows. The slow search is for the rest.
         let ends = if self.same_ends(other) {
             None
         } else {
@@ -149,12 +155,12 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Whether entry by entry the kinds are the same and so are the lengths.
+    /// Whether both sides have the same layout: entry by entry the same kinds and the same lengths.
     pub fn same_layout(&self, other: &Self) -> bool {
         self.codes == other.codes && self.raw.len() == other.raw.len() && self.same_ends(other)
     }
 
-    /// The place at which the bytes of two runs of the same layout differ, from a place on.
+    /// The first place, from `from` on, at which the messages differ. Both sides have the same layout.
     pub fn differs_from(&self, other: &Self, from: Position) -> Option<Position> {
         let start = self.start_of(from.entry) + from.byte;
         let at = start + first_difference(&self.raw[start..], &other.raw[start..])?;
@@ -162,20 +168,21 @@ impl<'a> Entries<'a> {
         Some(Position { entry, byte: at - self.start_of(entry) })
     }
 
-    /// Where in the run of bytes an entry begins.
+    /// The index in `raw` at which an entry starts.
     fn start_of(&self, at: usize) -> usize {
         if at == 0 { 0 } else { (self.ends[at - 1] - self.start) as usize }
     }
 
-    /// The entry that holds this byte, which is not before entry `from`.
+    /// The entry that holds byte `byte` of `raw`; it is not before entry `from`.
     fn entry_at(&self, from: usize, byte: usize) -> usize {
-        const NEAR: usize = 32;
+        /// The entry is mostly one of the next few, which are searched first.
+        const NEXT: usize = 32;
         let byte = self.start.wrapping_add(byte as u32);
-        let near = &self.ends[from..(from + NEAR).min(self.ends.len())];
+        let next = &self.ends[from..(from + NEXT).min(self.ends.len())];
         let before = |end: &u32| *end <= byte;
-        match near.last() {
-            Some(last) if !before(last) => from + near.partition_point(before),
-            _ => from + near.len() + self.ends[from + near.len()..].partition_point(before),
+        match next.last() {
+            Some(last) if !before(last) => from + next.partition_point(before),
+            _ => from + next.len() + self.ends[from + next.len()..].partition_point(before),
         }
     }
 
@@ -184,7 +191,7 @@ impl<'a> Entries<'a> {
             return self.ends == other.ends;
         }
         let shift = other.start.wrapping_sub(self.start);
-        // No early exit, so that this becomes vector code.
+        // There is no early exit, so that the compiler emits vector code.
         self.ends.iter().zip(other.ends).fold(true, |same, (a, b)| same & (a.wrapping_add(shift) == *b))
     }
 }
@@ -193,7 +200,7 @@ fn is_command(code: u8) -> bool {
     code & EntryKind::NOTIFICATION == 0
 }
 
-/// One journal's entries, owned.
+/// The entries of one journal, owned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryBuffer {
     codes: Vec<u8>,
@@ -202,12 +209,14 @@ pub struct EntryBuffer {
 }
 
 impl EntryBuffer {
+    /// Appends one entry. Panics if the messages would exceed 4 GiB.
     pub fn push(&mut self, kind: EntryKind, raw: &[u8]) {
         self.codes.push(kind.code());
         self.raw.extend_from_slice(raw);
         self.ends.push(u32::try_from(self.raw.len()).expect("sources keep journals below 4 GiB"));
     }
 
+    /// Appends entries. Panics if the messages would exceed 4 GiB.
     pub fn extend(&mut self, entries: Entries<'_>) {
         let end = u32::try_from(self.raw.len() + entries.raw.len()).expect("sources keep journals below 4 GiB");
         let shift = (end - entries.raw.len() as u32).wrapping_sub(entries.start);
@@ -259,8 +268,8 @@ mod tests {
         }
     }
 
-    /// As it is said: entry by entry.
-    fn plainly(one: Entries<'_>, other: Entries<'_>) -> Option<usize> {
+    /// The same as `Entries::first_difference`, entry by entry.
+    fn one_by_one(one: Entries<'_>, other: Entries<'_>) -> Option<usize> {
         (0..one.len()).find(|at| !one.same_bytes(*at, &other, *at))
     }
 
@@ -287,10 +296,10 @@ mod tests {
                 for replayed in &replayed {
                     let (mine, theirs) =
                         (recorded.view().range(from..lengths.len()), replayed.view().range(from..lengths.len()));
-                    assert_eq!(mine.first_difference(&theirs), plainly(mine, theirs), "{at} from {from}");
+                    assert_eq!(mine.first_difference(&theirs), one_by_one(mine, theirs), "{at} from {from}");
                     if mine.same_layout(&theirs) {
                         let place =
-                            plainly(mine, theirs).map(|entry| Position { entry, byte: mine.raw(entry).len() - 1 });
+                            one_by_one(mine, theirs).map(|entry| Position { entry, byte: mine.raw(entry).len() - 1 });
                         assert_eq!(mine.differs_from(&theirs, Position::default()), place, "{at} from {from}");
                     }
                 }

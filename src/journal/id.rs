@@ -1,4 +1,4 @@
-//! Invocation ids: `inv_1`, 11 base62 digits of partition key, 22 base62 digits of uuid.
+//! An invocation id: `inv_1`, then 11 base62 digits of the partition key, then 22 base62 digits of the UUID.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ const PARTITION_DIGITS: usize = 11;
 const UUID_DIGITS: usize = 22;
 const ALPHABET: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Digit value by byte; 255 for what is no digit.
+/// The value of each digit, by byte; 255 for a byte that is not a digit.
 const DIGITS: [u8; 256] = {
     let mut digits = [255; 256];
     let mut value = 0;
@@ -18,8 +18,8 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-/// An invocation's id as text. Any text is an id here (hand-written traces name theirs as they like); one in
-/// Restate's own form also has numbers in it.
+/// An invocation's id as text. Any text is accepted, because hand-written traces choose their own ids; only an id in
+/// Restate's form also encodes numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InvocationId(String);
 
@@ -32,7 +32,7 @@ impl InvocationId {
         &self.0
     }
 
-    /// Partition key and uuid, of an id in Restate's form.
+    /// The partition key and UUID of an id in Restate's form; `None` for any other text.
     pub fn numbers(text: &str) -> Option<(u64, u128)> {
         let digits = text.strip_prefix(PREFIX)?.as_bytes();
         if digits.len() != PARTITION_DIGITS + UUID_DIGITS {
@@ -43,6 +43,7 @@ impl InvocationId {
         Some((partition, base62(uuid)?))
     }
 
+    /// The id in Restate's form that encodes these numbers.
     pub fn from_numbers(partition_key: u64, uuid: u128) -> Self {
         let mut text = String::with_capacity(PREFIX.len() + PARTITION_DIGITS + UUID_DIGITS);
         text.push_str(PREFIX);
@@ -51,7 +52,7 @@ impl InvocationId {
         Self(text)
     }
 
-    /// The 24 bytes that `StartMessage.id` carries: both numbers, each in little-endian order.
+    /// The 24 bytes of `StartMessage.id`: both numbers, each in little-endian order. `None` unless in Restate's form.
     pub fn wire(&self) -> Option<[u8; 24]> {
         let (partition, uuid) = Self::numbers(&self.0)?;
         let mut wire = [0; 24];
@@ -67,45 +68,48 @@ impl fmt::Display for InvocationId {
     }
 }
 
-/// The order of everything that is reported: that of the id's 24 bytes, which is that of the server's `partition_key` and
-/// so about that in which a server stores and sends journals: reading its files in this order is reading them from
-/// front to back. It is not the order of the ids as text. Ids of another form follow, by their text's place among them.
+/// The position of an invocation in the order of the report.
+///
+/// This is the order of the id's 24 bytes, not of its text. It equals the order of the server's `partition_key`, which
+/// is about the order in which a server stores and sends journals, so a check reads its files from front to back. Ids
+/// in another form come last, in the order of their texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdOrder([u32; 6]);
 
 impl IdOrder {
-    /// `None` for ids that are not in Restate's form (and for the partition key that marks those).
+    /// The order of an id in Restate's form; `None` for any other id, and for the partition key that marks those.
     pub fn of(text: &str) -> Option<Self> {
         let (partition, uuid) = InvocationId::numbers(text)?;
         if partition == u64::MAX {
             return None;
         }
-        // The digits are the bytes read as little-endian numbers.
+        // The numbers are the bytes read in little-endian order, so swapped numbers sort like the bytes.
         Some(Self::from_parts(partition.swap_bytes(), uuid.swap_bytes()))
     }
 
-    /// The order of the id that has this place among those of another form.
+    /// The order of an id in another form that has this place among all such ids.
     pub(crate) fn of_other(place: u32) -> Self {
         Self::from_parts(u64::MAX, place.into())
     }
 
+    /// The place that was given to [`Self::of_other`]; `None` for an id in Restate's form.
     pub(crate) fn other_place(self) -> Option<u32> {
         (self.0[0] == u32::MAX && self.0[1] == u32::MAX).then_some(self.0[5])
     }
 
-    /// Some number that goes with the id: the same in every run, another for another id.
+    /// A hash of the id, which is the same in every run, to choose what is injected into its journal.
     pub fn salt(self) -> u64 {
         self.0.iter().fold(0xCBF2_9CE4_8422_2325, |hash, word| {
             (hash ^ u64::from(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
         })
     }
 
-    /// The server's `partition_key`, of an id in Restate's form.
+    /// The server's `partition_key`, for an id in Restate's form.
     pub fn partition_key(self) -> u64 {
         u64::from(self.0[0]) << 32 | u64::from(self.0[1])
     }
 
-    /// The id itself, for one in Restate's form.
+    /// The id itself; `None` for an id in another form, whose text is not kept here.
     pub(crate) fn id(self) -> Option<InvocationId> {
         if self.other_place().is_some() {
             return None;
@@ -121,9 +125,9 @@ impl IdOrder {
     }
 }
 
-/// `None` where a byte is no digit, or the number does not fit.
+/// Decodes base62 digits; `None` where a byte is not a digit, or where the number does not fit.
 fn base62(digits: &[u8]) -> Option<u128> {
-    // Ten digits fit a u64 with room to spare: multiplying 128-bit numbers digit by digit is three times slower.
+    // Ten digits fit into a u64. Multiplying 128-bit numbers digit by digit would be three times slower.
     let mut number: u128 = 0;
     for group in digits.chunks(10) {
         let mut part: u64 = 0;
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_restate_ids() {
+    fn other_texts_are_not_restate_ids() {
         let overflowing = format!("inv_1{}", "Z".repeat(33));
         for text in [
             "",

@@ -1,11 +1,13 @@
-//! What is known of an invocation beside its journal, and the one table of the `sys_invocation` columns that say it.
+//! Invocation info: what the server knows about an invocation besides its journal.
+//!
+//! The one table of the `sys_invocation` columns that hold it is here too.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What is known of an invocation beside its journal. Every field is optional, since a check needs none of them.
+/// What is known about an invocation besides its journal. Every field is optional, since a check needs none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvocationInfo {
@@ -22,10 +24,10 @@ pub struct InvocationInfo {
     pub created_at: Option<String>,
 }
 
-/// One row a column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
+/// Defines the columns, one row per column: variant, name in `sys_invocation`, field of [`InvocationInfo`].
 macro_rules! invocation_columns {
     ($count:literal columns: $($column:ident = $name:literal => $field:ident),* $(,)?) => {
-        /// A column of `sys_invocation` that a recording may have beside the entries.
+        /// A column of `sys_invocation` that a recording may hold next to the entries.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum InvocationColumn { $($column),* }
 
@@ -57,12 +59,12 @@ macro_rules! invocation_columns {
                 match column { $(InvocationColumn::$column => self.$field = ColumnValue::from_text(text)),* }
             }
 
-            /// Whether a column's text would set the value that is here already.
+            /// Whether setting a column to this text would leave its value unchanged.
             pub fn has_text(&self, column: InvocationColumn, text: &str) -> bool {
                 match column { $(InvocationColumn::$column => ColumnValue::is_text(&self.$field, text)),* }
             }
 
-            /// Takes from `other` what is not known here.
+            /// Takes the values that are not known here from `other`.
             pub fn or(mut self, other: &Self) -> Self {
                 $(if self.$field.is_none() {
                     self.$field.clone_from(&other.$field);
@@ -85,7 +87,7 @@ invocation_columns! { 9 columns:
     CreatedAt = "created_at" => created_at,
 }
 
-/// How a column's text becomes a value, and a value the column's text.
+/// Conversion between a column's text and its value.
 trait ColumnValue: Sized {
     fn from_text(text: &str) -> Option<Self>;
     fn as_text(&self) -> Cow<'_, str>;
@@ -122,7 +124,7 @@ impl ColumnValue for u32 {
 }
 
 impl InvocationInfo {
-    /// The target as the server prints it, put together from its parts where only those are known.
+    /// The target as the server prints it, joined from its parts where only those are known.
     pub fn target(&self) -> Option<String> {
         if let Some(target) = &self.target {
             return Some(target.clone());
@@ -146,7 +148,7 @@ impl InvocationInfo {
         Some((service.to_owned(), handler.to_owned()))
     }
 
-    /// The key of a virtual object or workflow, split out of the target where it is not known by itself.
+    /// The key of a virtual object or workflow, split out of the target where the key itself is not known.
     pub fn key(&self) -> Option<String> {
         if self.key.is_some() {
             return self.key.clone();
@@ -155,7 +157,7 @@ impl InvocationInfo {
         rest.rsplit_once('/').map(|(key, _)| key.to_owned())
     }
 
-    /// Sets a column of `sys_invocation` by its name. Columns outside of the table are ignored.
+    /// Sets a column of `sys_invocation` by its name. Columns that are not in the table are ignored.
     pub fn set(&mut self, column: &str, text: String) {
         if let Some(column) = InvocationColumn::from_name(column) {
             self.set_column(column, &text);
@@ -176,7 +178,7 @@ impl InvocationInfo {
         info
     }
 
-    /// Reads the columns out of a row of `sys_invocation` as JSON, by their names; for `#[serde(flatten)]`.
+    /// Reads the columns from a row of `sys_invocation` in JSON, by name; for `#[serde(flatten)]`.
     pub fn from_row<'de, D: Deserializer<'de>>(row: D) -> Result<Self, D::Error> {
         let mut info = Self::default();
         for (name, value) in BTreeMap::<String, serde_json::Value>::deserialize(row)? {

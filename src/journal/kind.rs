@@ -1,6 +1,6 @@
-//! The kinds of entries, under Restate's own names, with their message type numbers.
+//! An entry kind: the kind of a command or notification, under Restate's own name, with its message type number.
 
-/// One row a kind: variant, message number.
+/// Defines kinds, one row per kind: variant and message number.
 macro_rules! kinds {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $number:literal),* $(,)? }) => {
         $(#[$meta])*
@@ -11,7 +11,7 @@ macro_rules! kinds {
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The name as `entry_type` has it.
+            /// The name in the column `entry_type`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),* }
             }
@@ -38,7 +38,7 @@ kinds! {
 }
 
 kinds! {
-    /// A notification; its message type is `0x8000` plus the number, but for `Signal` (`0xFBFF`).
+    /// A notification; its message type is `0x8000` plus the number, except for `Signal` (`0xFBFF`).
     NotificationKind {
         GetLazyState = 0x02, GetLazyStateKeys = 0x06, GetPromise = 0x09, PeekPromise = 0x0A, CompletePromise = 0x0B,
         Sleep = 0x0C, Call = 0x0D, CallInvocationId = 0x0E, Run = 0x11, AttachInvocation = 0x12,
@@ -47,7 +47,7 @@ kinds! {
 }
 
 impl CommandKind {
-    /// The operation as people call it.
+    /// The name of the operation in prose.
     pub const fn verb(self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -71,7 +71,7 @@ impl CommandKind {
         }
     }
 
-    /// How many completion ids a command takes, as SDKs hand them out.
+    /// How many completion ids the SDKs assign to a command of this kind.
     pub const fn completion_ids(self) -> u32 {
         match self {
             Self::Call => 2,
@@ -97,7 +97,7 @@ impl CommandKind {
         }
     }
 
-    /// Replay takes a state read for the same command whether it was recorded eager or lazy.
+    /// The kind that replay compares: an eager state read and a lazy one count as the same command.
     pub const fn modulo_eager(self) -> Self {
         match self {
             Self::GetEagerState => Self::GetLazyState,
@@ -107,9 +107,10 @@ impl CommandKind {
     }
 }
 
-/// A command or a notification, in one byte: the message number, with the high bit set for notifications.
+/// The kind of a command or of a notification.
 ///
-/// Columns of kinds are kept as these bytes, so that two journals' kinds compare as one `memcmp`.
+/// Its code is one byte: the message number, with the high bit set for notifications. [`super::Entries`] stores kinds
+/// as these bytes, so that one `memcmp` compares the kinds of two journals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     Command(CommandKind),
@@ -119,9 +120,10 @@ pub enum EntryKind {
 impl EntryKind {
     pub(crate) const NOTIFICATION: u8 = 0x80;
 
-    /// The code of an entry type that is not known; no kind has it.
+    /// The code of an unknown entry type; no kind has it.
     pub(crate) const UNKNOWN: u8 = 0x7E;
 
+    /// The kind as one byte.
     pub const fn code(self) -> u8 {
         match self {
             Self::Command(kind) => kind as u8,
@@ -129,6 +131,7 @@ impl EntryKind {
         }
     }
 
+    /// The kind that has this code; `None` for a code that no kind has.
     pub const fn from_code(code: u8) -> Option<Self> {
         const KINDS: [Option<EntryKind>; 256] = {
             let mut kinds = [None; 256];
@@ -166,6 +169,7 @@ impl EntryKind {
         }
     }
 
+    /// The text of the column `entry_type`, such as `Command: Run`.
     pub fn entry_type(self) -> String {
         match self {
             Self::Command(kind) => format!("Command: {}", kind.name()),

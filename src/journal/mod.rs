@@ -1,4 +1,6 @@
-//! What was recorded: plain data. No I/O, no bytes-to-message decoding, no judgement.
+//! A journal: what the server recorded of one invocation, as plain data.
+//!
+//! This module does no I/O, decodes no messages, and judges nothing.
 //!
 //! A journal is a sequence of entries: commands (what the handler asked for) and notifications (results and
 //! signals). [`command`] holds the one table of each command's fields, from which decoding, equality, diff and
@@ -22,7 +24,7 @@ pub use invocation::{InvocationColumn, InvocationInfo};
 pub use kind::{CommandKind, EntryKind, NotificationKind};
 pub use trace::{Await, Ending, Step, Trace};
 
-/// One invocation with all of its entries, as [`crate::source`] puts it together.
+/// One invocation with all of its entries, as [`crate::source`] assembles it.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
     pub id: InvocationId,

@@ -17,7 +17,7 @@ pub use file::{Coverage, GateSettings, parse};
 pub use jiff::civil::Date;
 use pattern::{PathPattern, Pattern};
 
-use crate::diff::payload::MOST_CHANGES;
+use crate::diff::payload::MAX_CHANGES;
 use crate::rules::{Change, Excuse, Finding, Level};
 
 /// Headers that identify an attempt and do not change the request: W3C trace context and baggage, B3, and the headers
@@ -136,7 +136,7 @@ impl Policy {
         };
         // Where changes were left out of a long list, or further findings are only counted here, some of them may be
         // changes that nobody ignores.
-        let complete = !finding.changes.is_empty() && finding.changes.len() < MOST_CHANGES && finding.more == 0;
+        let complete = !finding.changes.is_empty() && finding.changes.len() < MAX_CHANGES && finding.more == 0;
         (complete && finding.changes.iter().all(ignores)).then_some(Excuse::IgnoredPlaces)
     }
 }

@@ -1,4 +1,4 @@
-//! One command's message, decoded into the table's fields and encoded from them.
+//! A command's message: decoding its bytes into the fields of the table, and encoding them again.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::journal::command::{
     WorkflowTarget, field_at, fields,
 };
 
-/// Why an entry's `raw` is not the message its `entry_type` says.
+/// Why an entry's `raw` cannot be decoded as the message that its `entry_type` names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("could not decode {entry}: {reason}")]
@@ -22,8 +22,8 @@ pub enum DecodeError {
     WireType { entry: String, field: &'static str, found: WireType },
 }
 
-/// Few commands have more.
-const FIELDS: usize = 6;
+/// Room is reserved for this many fields; few commands have more.
+const RESERVED_FIELDS: usize = 6;
 
 /// Decodes a command's `raw`.
 pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError> {
@@ -32,7 +32,7 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError>
         reason: error.to_string(),
     };
     let table = fields(kind);
-    let mut found: Vec<(&'static Field, FieldValue<'_>)> = Vec::with_capacity(table.len().min(FIELDS));
+    let mut found: Vec<(&'static Field, FieldValue<'_>)> = Vec::with_capacity(table.len().min(RESERVED_FIELDS));
     let mut rest = raw;
     while !rest.is_empty() {
         let (tag, wire) = decode_key(&mut rest).map_err(malformed)?;
@@ -47,21 +47,21 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError>
                 found: wire,
             });
         }
-        // Almost always, fields come in the table's order.
+        // Fields almost always come in the order of the table.
         let is_next = found.last().is_none_or(|(last, _)| last.tag < tag);
         let value = if wire == WireType::Varint {
             let number = decode_varint(&mut rest).map_err(malformed)?;
-            // Times are 64 bits wide, everything else 32; protobuf drops what is above.
+            // Times have 64 bits, all other numbers 32; protobuf drops the higher bits.
             let number =
                 if field.compared == crate::journal::Compared::Timing { number } else { u64::from(number as u32) };
             FieldValue::Number(number)
         } else {
             let bytes = delimited(&mut rest).map_err(malformed)?;
-            let came = if is_next { None } else { found.iter().position(|(own, _)| own.tag == tag) };
-            let before = came.map(|at| found.remove(at).1);
+            let earlier = if is_next { None } else { found.iter().position(|(own, _)| own.tag == tag) };
+            let before = earlier.map(|at| found.remove(at).1);
             value_of(field, bytes, before).map_err(|error| match error {
-                Refused::Malformed(error) => malformed(error),
-                Refused::NotUtf8 => {
+                FieldError::Malformed(error) => malformed(error),
+                FieldError::NotUtf8 => {
                     DecodeError::NotUtf8 { entry: format!("Command: {}", kind.name()), field: field.name }
                 }
             })?
@@ -79,12 +79,12 @@ pub fn decode(kind: CommandKind, raw: &[u8]) -> Result<Command<'_>, DecodeError>
     Ok(Command { kind, fields: found, complete: true })
 }
 
-/// Decodes a command's `raw`; one that can not be decoded has no fields.
+/// Decodes a command's `raw`. A command that cannot be decoded gets no fields.
 pub fn decode_or_bare(kind: CommandKind, raw: &[u8]) -> Command<'_> {
     decode(kind, raw).unwrap_or(Command { kind, fields: Vec::new(), complete: true })
 }
 
-/// Encodes a command; what is absent is left out.
+/// Encodes a command's fields; absent fields are left out.
 pub fn encode(command: &Command<'_>) -> Vec<u8> {
     let mut raw = Vec::new();
     for (field, value) in &command.fields {
@@ -123,7 +123,7 @@ fn put(tag: u32, bytes: &[u8], raw: &mut Vec<u8>) {
     raw.extend_from_slice(bytes);
 }
 
-/// The bytes of a length-delimited field.
+/// Takes the bytes of a length-delimited field.
 pub(super) fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], prost::DecodeError> {
     let length = decode_varint(rest)?;
     match usize::try_from(length).ok().filter(|length| *length <= rest.len()) {
@@ -136,9 +136,9 @@ pub(super) fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], prost::Deco
     }
 }
 
-/// prost's own error for a length beyond the end.
+/// The error that prost itself gives for a length beyond the end of the message.
 fn overrun() -> prost::DecodeError {
-    prost::encoding::decode_varint(&mut &[0x80u8][..]).expect_err("a lone continuation byte is no varint")
+    prost::encoding::decode_varint(&mut &[0x80u8][..]).expect_err("a lone continuation byte is not a varint")
 }
 
 pub(super) fn wire_type(kind: FieldKind) -> WireType {
@@ -148,22 +148,23 @@ pub(super) fn wire_type(kind: FieldKind) -> WireType {
     }
 }
 
-enum Refused {
+/// Why one field cannot be decoded.
+enum FieldError {
     Malformed(prost::DecodeError),
     NotUtf8,
 }
 
-impl From<prost::DecodeError> for Refused {
+impl From<prost::DecodeError> for FieldError {
     fn from(error: prost::DecodeError) -> Self {
         Self::Malformed(error)
     }
 }
 
-/// One occurrence of a field; `before` is what earlier occurrences gave (messages merge, lists grow).
-fn value_of<'a>(field: &Field, bytes: &'a [u8], before: Option<FieldValue<'a>>) -> Result<FieldValue<'a>, Refused> {
+/// The value of a field after one more occurrence of it. `before` is its value so far: messages merge, and lists grow.
+fn value_of<'a>(field: &Field, bytes: &'a [u8], before: Option<FieldValue<'a>>) -> Result<FieldValue<'a>, FieldError> {
     Ok(match field.kind {
         FieldKind::Text | FieldKind::OptionalText => {
-            FieldValue::Text(std::str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?.into())
+            FieldValue::Text(std::str::from_utf8(bytes).map_err(|_| FieldError::NotUtf8)?.into())
         }
         FieldKind::Key | FieldKind::Payload => FieldValue::Bytes(bytes.into()),
         FieldKind::Value => {
@@ -214,11 +215,11 @@ fn value_of<'a>(field: &Field, bytes: &'a [u8], before: Option<FieldValue<'a>>) 
             target.merge(bytes)?;
             FieldValue::Workflow(target)
         }
-        FieldKind::Number | FieldKind::OptionalNumber => unreachable!("numbers are varints, told by wire_type"),
+        FieldKind::Number | FieldKind::OptionalNumber => unreachable!("the caller decodes numbers, which are varints"),
     })
 }
 
-/// `Value.content`, if the message has it.
+/// The field `content` of a `Value` message, if the message has it.
 pub(super) fn value_content(mut message: &[u8]) -> Result<Option<&[u8]>, prost::DecodeError> {
     let mut content = None;
     while !message.is_empty() {
@@ -230,7 +231,7 @@ pub(super) fn value_content(mut message: &[u8]) -> Result<Option<&[u8]>, prost::
     Ok(content)
 }
 
-/// Proto3 does not tell these from absent ones.
+/// Whether a value is its type's default, which proto3 does not distinguish from an absent field.
 fn is_default(kind: FieldKind, value: &FieldValue<'_>) -> bool {
     match (kind, value) {
         (FieldKind::Text, FieldValue::Text(text)) => text.is_empty(),
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_what_a_server_recorded() {
+    fn a_recorded_message_is_decoded() {
         let raw = hex_simd::decode_to_vec("0a075061796d656e7412066368617267651a0d7b22616d6f756e74223a31307d50035804")
             .unwrap();
         let call = decode(CommandKind::Call, &raw).unwrap();
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_message() {
+    fn malformed_messages_are_refused() {
         for raw in [
             &[0x0a, 0x05, b'x'][..],
             &[0x80],

@@ -1,26 +1,27 @@
-//! Control messages: how an attempt starts, and how it ends.
+//! A control message: it starts an attempt, or ends it.
 
 use prost::Message;
 
 use crate::journal::Await;
 
+/// `StartMessage`, the first message of an attempt.
 #[derive(Clone, PartialEq, Message)]
 pub struct Start {
     #[prost(bytes = "vec", tag = "1")]
     pub id: Vec<u8>,
     #[prost(string, tag = "2")]
     pub debug_id: String,
-    /// Commands and notifications.
+    /// Number of entries that follow: commands and notifications.
     #[prost(uint32, tag = "3")]
     pub known_entries: u32,
     #[prost(bool, tag = "5")]
     pub partial_state: bool,
     #[prost(string, tag = "6")]
     pub key: String,
-    /// Since protocol 6.
+    /// Sent since protocol 6.
     #[prost(uint64, tag = "9")]
     pub random_seed: u64,
-    /// Since protocol 7, as the two that follow.
+    /// Sent since protocol 7, like the two fields that follow.
     #[prost(string, optional, tag = "10")]
     pub scope: Option<String>,
     #[prost(string, optional, tag = "11")]
@@ -29,7 +30,7 @@ pub struct Start {
     pub idempotency_key: Option<String>,
 }
 
-/// `ErrorMessage`.
+/// `ErrorMessage`: the candidate's attempt failed.
 #[derive(Clone, PartialEq, Message)]
 pub struct AttemptError {
     #[prost(uint32, tag = "1")]
@@ -49,7 +50,8 @@ impl AttemptError {
     pub const PROTOCOL_VIOLATION: u32 = 571;
 }
 
-/// `SuspensionMessage`: flat up to protocol 6, a tree since 7.
+/// `SuspensionMessage`: the candidate waits for notifications. They are three lists up to protocol 6, and a tree since
+/// protocol 7.
 #[derive(Clone, PartialEq, Message)]
 pub struct Suspension {
     #[prost(uint32, repeated, tag = "1")]
@@ -59,11 +61,11 @@ pub struct Suspension {
     #[prost(string, repeated, tag = "3")]
     waiting_named_signals: Vec<String>,
     #[prost(message, optional, tag = "4")]
-    awaiting_on: Option<Future>,
+    awaiting_on: Option<FutureMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Future {
+struct FutureMessage {
     #[prost(uint32, repeated, tag = "1")]
     completions: Vec<u32>,
     #[prost(uint32, repeated, tag = "2")]
@@ -71,18 +73,18 @@ struct Future {
     #[prost(string, repeated, tag = "3")]
     named_signals: Vec<String>,
     #[prost(message, repeated, tag = "4")]
-    nested: Vec<Future>,
+    nested: Vec<FutureMessage>,
 }
 
 impl Suspension {
-    /// All that is waited for. Signal 1, which cancels, is waited for always and left out.
+    /// All notifications that the candidate waits for, except signal 1 (cancel), for which every candidate waits.
     pub fn awaited(&self) -> Await {
         let mut awaited = Await {
             completions: self.waiting_completions.clone(),
             signals: self.waiting_signals.clone(),
             named_signals: self.waiting_named_signals.clone(),
         };
-        let mut pending: Vec<&Future> = self.awaiting_on.iter().collect();
+        let mut pending: Vec<&FutureMessage> = self.awaiting_on.iter().collect();
         while let Some(future) = pending.pop() {
             awaited.completions.extend(&future.completions);
             awaited.signals.extend(&future.signals);

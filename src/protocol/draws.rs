@@ -1,26 +1,27 @@
-//! The draws of `ctx.rand`: what the TypeScript SDK (1.8 and newer) makes of an invocation's random seed.
+//! A draw: one random number of `ctx.rand`, which the TypeScript SDK (1.8 and newer) derives from the random seed.
 //!
-//! The seed fills the state of xoshiro256++ through splitmix64. A uuid takes two draws of 64 bits, in little-endian
-//! order; `random()` takes one, of which it uses 53 bits.
+//! The SDK fills the state of xoshiro256++ from the seed through SplitMix64. A UUID takes two draws of 64 bits, in
+//! little-endian order; `random()` takes one draw and uses 53 of its bits.
 
 /// The first draws of one seed.
 #[derive(Clone, Debug)]
 pub struct Draws(Vec<u64>);
 
-/// Values are looked for among so many draws.
-const MOST_DRAWS: usize = 4096;
+/// Values are searched among this many draws.
+const MAX_DRAWS: usize = 4096;
 
 impl Draws {
+    /// The first draws of a seed.
     pub fn of(seed: u64) -> Self {
         let mut mixed = seed;
         let mut state: [u64; 4] = std::array::from_fn(|_| {
             mixed = mixed.wrapping_add(0x9E37_79B9_7F4A_7C15);
             super::seed::finalise(mixed)
         });
-        Self((0..MOST_DRAWS).map(|_| next(&mut state)).collect())
+        Self((0..MAX_DRAWS).map(|_| next(&mut state)).collect())
     }
 
-    /// The number of the draw, from 1, at which this uuid begins.
+    /// The number of the draw, counted from 1, with which this UUID starts.
     pub fn of_uuid(&self, uuid: u128) -> Option<usize> {
         let uuid = uuid.to_be_bytes();
         let pairs = self.0.windows(2).position(|pair| {
@@ -34,14 +35,14 @@ impl Draws {
         pairs.map(|at| at + 1)
     }
 
-    /// The number of the draw, from 1, that this is the `random()` of.
+    /// The number of the draw, counted from 1, for which `random()` returns this number.
     pub fn of_number(&self, number: f64) -> Option<usize> {
         const USED: u64 = (1 << 53) - 1;
         self.0.iter().position(|draw| (draw & USED) as f64 / (1u64 << 53) as f64 == number).map(|at| at + 1)
     }
 }
 
-/// xoshiro256++.
+/// One step of xoshiro256++.
 fn next(state: &mut [u64; 4]) -> u64 {
     let result = state[0].wrapping_add(state[3]).rotate_left(23).wrapping_add(state[0]);
     let shifted = state[1] << 17;
@@ -60,7 +61,7 @@ mod tests {
     use crate::journal::InvocationId;
     use crate::protocol::default_seed;
 
-    /// What the TypeScript SDK drew on a real server, and one draw later.
+    /// The TypeScript SDK drew the first UUID on a real server; the second one starts one draw later.
     #[test]
     fn draws_are_those_of_the_sdk() {
         let id = InvocationId::new("inv_1foAirY4KKzi54m4wifTz0wiGVUARkAHA5").wire().unwrap();

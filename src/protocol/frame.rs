@@ -1,4 +1,4 @@
-//! Frames: an 8-byte header (u16 type, u16 flags, u32 length, big endian), then a message.
+//! A frame: an 8-byte header (u16 type, u16 flags, u32 length, all big-endian), then a message.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -20,6 +20,7 @@ impl MessageType {
     const NOTIFICATIONS: u16 = 0x8000;
     const SIGNAL: u16 = 0xFBFF;
 
+    /// The type of an entry's message.
     pub fn of(kind: EntryKind) -> Self {
         match kind {
             EntryKind::Command(kind) => Self(Self::COMMANDS + kind as u16),
@@ -28,12 +29,12 @@ impl MessageType {
         }
     }
 
-    /// The command of this type, if it is one that is known.
+    /// The command that has this type; `None` for other messages and for unknown commands.
     pub fn command(self) -> Option<CommandKind> {
         CommandKind::ALL.iter().copied().find(|kind| Self::COMMANDS + *kind as u16 == self.0)
     }
 
-    /// Whether it is a command at all, known or not.
+    /// Whether this is the type of a command, known or not.
     pub fn is_command(self) -> bool {
         (0x0400..0x0500).contains(&self.0) || (0xFC00..).contains(&self.0)
     }
@@ -48,34 +49,35 @@ pub fn put_frame(buffer: &mut Vec<u8>, ty: MessageType, message: &[u8]) {
     buffer.extend_from_slice(message);
 }
 
-/// A frame that can not be.
+/// A frame announces a message that is too long to be one of the invocation protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message of {0} bytes: this is not the invocation protocol")]
+#[error("a message of {0} bytes is too long, so this is not the invocation protocol")]
 pub struct OversizedFrame(pub u32);
 
-/// Takes frames out of bytes that arrive in pieces.
+/// A decoder of frames from bytes that arrive in pieces.
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: BytesMut,
-    longest: u32,
+    max_length: u32,
 }
 
 impl FrameReader {
-    /// Messages of more bytes than `longest` are refused before they are waited for.
-    pub fn new(longest: u32) -> Self {
-        Self { buffer: BytesMut::new(), longest }
+    /// A reader that refuses messages longer than `max_length` bytes as soon as their header is there.
+    pub fn new(max_length: u32) -> Self {
+        Self { buffer: BytesMut::new(), max_length }
     }
 
+    /// Adds bytes that arrived.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole frame, if it is there.
+    /// Takes the next frame; `None` while it is not complete.
     pub fn next_frame(&mut self) -> Result<Option<(MessageType, Bytes)>, OversizedFrame> {
         let Some(header) = self.buffer.first_chunk::<8>() else { return Ok(None) };
         let ty = MessageType(u16::from_be_bytes([header[0], header[1]]));
         let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-        if length > self.longest {
+        if length > self.max_length {
             return Err(OversizedFrame(length));
         }
         if self.buffer.len() < 8 + length as usize {
@@ -85,12 +87,12 @@ impl FrameReader {
         Ok(Some((ty, self.buffer.split_to(length as usize).freeze())))
     }
 
-    /// The type of the frame that is arriving, once its header is there.
+    /// The type of the frame that is arriving; `None` until its type is there.
     pub fn arriving(&self) -> Option<MessageType> {
         self.buffer.first_chunk::<2>().map(|ty| MessageType(u16::from_be_bytes(*ty)))
     }
 
-    /// Whether something has arrived that is no whole frame yet.
+    /// Whether bytes are left that are not a complete frame.
     pub fn has_rest(&self) -> bool {
         !self.buffer.is_empty()
     }
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_protocol_is_refused() {
+    fn other_protocols_are_refused() {
         let mut reader = FrameReader::new(1 << 20);
         reader.feed(b"<html><body>");
         assert!(reader.next_frame().is_err());

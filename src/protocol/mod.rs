@@ -1,5 +1,6 @@
-//! Bytes to messages and back, without I/O: the fields of commands and notifications, driven by the table in
-//! [`crate::journal::command`].
+//! The invocation protocol: decodes bytes into messages and encodes messages into bytes, without I/O.
+//!
+//! The table in [`crate::journal::command`] says which fields a command has.
 
 mod command;
 mod control;
@@ -14,5 +15,5 @@ pub use control::{AttemptError, Start, Suspension};
 pub use draws::Draws;
 pub use frame::{FrameReader, MessageType, OversizedFrame, put_frame};
 pub use notification::{CompletionResult, Notification, NotificationId, decode_notification, encode_notification};
-pub use scan::{Comparison, behind_time, compare, without_payload};
+pub use scan::{Comparison, compare, end_of_differing_time, without_payload};
 pub use seed::{default_seed, milliseconds, possible_seeds, unique_seed};

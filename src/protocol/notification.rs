@@ -1,4 +1,4 @@
-//! Notifications: which command or signal they answer, and with what. One message shape serves all kinds.
+//! A notification: the result of a command, or a signal. All kinds share one message.
 
 use prost::Message;
 
@@ -6,7 +6,7 @@ use super::DecodeError;
 use crate::journal::NotificationKind;
 use crate::journal::command::{FailureMessage, StateKeyList};
 
-/// What a notification answers.
+/// What a notification completes: a command's completion id, or a signal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NotificationId {
     Completion(u32),
@@ -14,7 +14,7 @@ pub enum NotificationId {
     NamedSignal(String),
 }
 
-/// What it answers with.
+/// The result that a notification carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CompletionResult {
     Void,
@@ -24,9 +24,11 @@ pub enum CompletionResult {
     StateKeys(Vec<Vec<u8>>),
 }
 
+/// A decoded notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     pub id: NotificationId,
+    /// `None` where the message has no result.
     pub outcome: Option<CompletionResult>,
 }
 
@@ -59,7 +61,7 @@ pub fn encode_notification(notification: &Notification) -> Vec<u8> {
     });
     let result = notification.outcome.clone().map(|outcome| match outcome {
         CompletionResult::Void => message::Result::Void(message::Void {}),
-        CompletionResult::Value(content) => message::Result::Value(message::Value { content }),
+        CompletionResult::Value(content) => message::Result::Value(message::ValueMessage { content }),
         CompletionResult::Failure(failure) => message::Result::Failure(failure),
         CompletionResult::InvocationId(id) => message::Result::InvocationId(id),
         CompletionResult::StateKeys(keys) => message::Result::StateKeys(StateKeyList { keys }),
@@ -93,7 +95,7 @@ mod message {
         #[prost(message, tag = "4")]
         Void(Void),
         #[prost(message, tag = "5")]
-        Value(Value),
+        Value(ValueMessage),
         #[prost(message, tag = "6")]
         Failure(FailureMessage),
         #[prost(string, tag = "16")]
@@ -106,7 +108,7 @@ mod message {
     pub struct Void {}
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Value {
+    pub struct ValueMessage {
         #[prost(bytes = "vec", tag = "1")]
         pub content: Vec<u8>,
     }

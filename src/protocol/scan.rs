@@ -1,4 +1,6 @@
-//! Looking at a message field by field on its bytes, without decoding it.
+//! A scan: a walk over the encoded fields of a message, without decoding them.
+//!
+//! Comparing messages this way is much faster than decoding both. Where a scan cannot be sure, the caller decodes.
 
 use prost::encoding::{WireType, decode_varint};
 
@@ -9,14 +11,15 @@ use crate::journal::command::{Compared, Field, FieldKind, field_at, fields, time
 /// How two messages of one kind of command compare, as replay sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// In all that replay compares; `timing`: but a wake-up or send time differs.
+    /// Every field that replay compares is equal. `timing` says whether a wake-up or send time differs.
     Same { timing: bool },
-    /// In something that replay compares.
+    /// A field that replay compares differs.
     Differs,
 }
 
-/// Compares two messages as SDKs write them (known fields, each once, in tag order); `None` of anything else: decode
-/// them to be sure. Text is not looked at for being UTF-8.
+/// Compares two messages, if both are plain, that is as SDKs write them: known fields, each once, in tag order.
+///
+/// `None` for any other message, and where only decoding can tell. Text is not validated as UTF-8.
 pub fn compare(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> Option<Comparison> {
     let (mut left, mut right) = (Cursor::new(kind, recorded), Cursor::new(kind, replayed));
     let mut timing = false;
@@ -27,23 +30,23 @@ pub fn compare(kind: CommandKind, recorded: &[u8], replayed: &[u8]) -> Option<Co
                 Compared::Never => {}
                 Compared::Timing => timing |= a != b,
                 Compared::Always | Compared::CompletionId if a == b => {}
-                Compared::Always | Compared::CompletionId if are_plainly_others(field, a, b) => {
-                    // A field that came again would count in place of this one.
+                Compared::Always | Compared::CompletionId if surely_differ(field, a, b) => {
+                    // If the field came again, its last occurrence would count, so the rest is checked too.
                     return (left.is_plain() && right.is_plain()).then_some(Comparison::Differs);
                 }
                 Compared::Always | Compared::CompletionId => return None,
             },
-            // One side leaves a field out, which may be its default: rare enough to decode.
+            // One side lacks a field, which may be its default there. That is rare enough to decode.
             _ => return None,
         }
     }
 }
 
-/// Whether two encodings of a field that are not the same bytes can not mean the same.
-fn are_plainly_others(field: &Field, a: &[u8], b: &[u8]) -> bool {
+/// Whether two different encodings of a field certainly have different values.
+fn surely_differ(field: &Field, a: &[u8], b: &[u8]) -> bool {
     match field.kind {
         FieldKind::Text | FieldKind::OptionalText | FieldKind::Key | FieldKind::Payload => true,
-        // Each with its content and nothing else.
+        // True of two `Value` messages that hold just their content.
         FieldKind::Value => [a, b].into_iter().all(is_plain_value),
         FieldKind::Void
         | FieldKind::Failure
@@ -56,6 +59,7 @@ fn are_plainly_others(field: &Field, a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// Whether a `Value` message holds a content that is not empty, and nothing else.
 fn is_plain_value(message: &[u8]) -> bool {
     const CONTENT: u8 = 1 << 3 | WireType::LengthDelimited as u8;
     let [CONTENT, rest @ ..] = message else { return false };
@@ -63,16 +67,19 @@ fn is_plain_value(message: &[u8]) -> bool {
     varint(&mut rest).is_some_and(|length| length == rest.len() as u64 && length > 0)
 }
 
-/// Where the time ends in which two messages differ first, if the byte that differs is one of a time's: by far the most
-/// frequent difference between a journal and what the same code did at another time.
-pub fn behind_time(kind: CommandKind, recorded: &[u8], replayed: &[u8], differs: usize) -> Option<usize> {
-    let from = time_at(time_tag(kind)?, recorded)?;
+/// The end of the time field, if `differs`, the first byte that differs, lies in it, and if the field has the same
+/// length on both sides.
+///
+/// A time is by far the most frequent difference between a journal and what the same code did later, so the caller
+/// skips it without decoding the message.
+pub fn end_of_differing_time(kind: CommandKind, recorded: &[u8], replayed: &[u8], differs: usize) -> Option<usize> {
+    let from = time_start(time_tag(kind)?, recorded)?;
     let to = varint_end(recorded, from)?;
     ((from..to).contains(&differs) && varint_end(replayed, from) == Some(to)).then_some(to)
 }
 
-/// Where the value of the time begins, behind fields of bytes alone.
-fn time_at(tag: u32, message: &[u8]) -> Option<usize> {
+/// The start of the time's value; `None` unless all fields before it are length-delimited.
+fn time_start(tag: u32, message: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         let key = u32::from(*message.get(at)?);
@@ -89,18 +96,18 @@ fn time_at(tag: u32, message: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the number that begins at `from` ends.
+/// The end of the varint that starts at `from`.
 fn varint_end(message: &[u8], from: usize) -> Option<usize> {
-    const LONGEST: usize = 10;
+    const MAX_LENGTH: usize = 10;
     let rest = message.get(from..)?;
     if let Some(word) = rest.first_chunk() {
-        // Every time of this century ends within a word.
+        // Every time of this century fits into a word.
         let ends = !u64::from_le_bytes(*word) & 0x8080_8080_8080_8080;
         if ends != 0 {
             return Some(from + ends.trailing_zeros() as usize / 8 + 1);
         }
     }
-    let length = rest.iter().take(LONGEST).position(|byte| *byte < 0x80)?;
+    let length = rest.iter().take(MAX_LENGTH).position(|byte| *byte < 0x80)?;
     Some(from + length + 1)
 }
 
@@ -115,8 +122,8 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// Appends a message's fields but for payloads, headers and the like: what names the thing that a command is on. Of a
-/// message that is not plain, nothing.
+/// Appends a message's fields except payloads, headers, values and state keys, so that those remain that name what the
+/// command works on. Appends nothing if the message cannot be scanned.
 pub fn without_payload(kind: CommandKind, raw: &[u8], out: &mut Vec<u8>) {
     if !has_payload(kind) {
         out.extend_from_slice(raw);
@@ -136,7 +143,7 @@ pub fn without_payload(kind: CommandKind, raw: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether any of the command's fields is one that [`without_payload`] leaves out.
+/// Whether the command has a field that [`without_payload`] leaves out.
 fn has_payload(kind: CommandKind) -> bool {
     const KINDS: u32 = {
         let mut kinds = 0;
@@ -172,8 +179,8 @@ const fn is_payload(kind: FieldKind) -> bool {
     }
 }
 
-/// Passes a field, known or not; `None` for what is neither a number nor bytes.
-#[expect(clippy::option_option, reason = "a field that is not known is no refusal")]
+/// Skips a field, known or not; `None` if it is neither a varint nor length-delimited, `Some(None)` if it is unknown.
+#[expect(clippy::option_option, reason = "an unknown field is not an error")]
 fn next_any(kind: CommandKind, rest: &mut &[u8]) -> Option<Option<&'static Field>> {
     let key = varint(rest)?;
     let field = field_at(kind, key >> 3);
@@ -190,19 +197,20 @@ fn next_any(kind: CommandKind, rest: &mut &[u8]) -> Option<Option<&'static Field
     Some(field)
 }
 
+/// A position in a message that is read field by field.
 struct Cursor<'a> {
     kind: CommandKind,
-    /// The tag of the field that came last.
-    passed: u64,
+    /// The tag of the last field that was read.
+    last_tag: u64,
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     fn new(kind: CommandKind, rest: &'a [u8]) -> Self {
-        Self { kind, passed: 0, rest }
+        Self { kind, last_tag: 0, rest }
     }
 
-    /// Whether there are but plain fields to its end.
+    /// Reads to the end; whether all fields are known, each once, in tag order.
     fn is_plain(&mut self) -> bool {
         loop {
             match self.next_field() {
@@ -213,16 +221,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next known field with its bytes; `Some(None)` at the end; `None` for what a plain message has not.
-    #[expect(clippy::option_option, reason = "the end of a message is not a refusal")]
+    /// The next field with its bytes; `Some(None)` at the end; `None` if it is unknown, repeated or out of order.
+    #[expect(clippy::option_option, reason = "the end of a message is not an error")]
     fn next_field(&mut self) -> Option<Option<(&'static Field, &'a [u8])>> {
         if self.rest.is_empty() {
             return Some(None);
         }
         let key = varint(&mut self.rest)?;
         let field = field_at(self.kind, key >> 3)?;
-        // A field once passed does not come again, so that order and repetition are refused.
-        if key >> 3 <= std::mem::replace(&mut self.passed, key >> 3) || key & 7 != wire_type(field.kind) as u64 {
+        // Tags have to ascend, which refuses both another order and a repeated field.
+        if key >> 3 <= std::mem::replace(&mut self.last_tag, key >> 3) || key & 7 != wire_type(field.kind) as u64 {
             return None;
         }
         let before = self.rest;
@@ -248,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_plain_is_told_apart() {
+    fn only_plain_messages_are_compared() {
         let compare = |a: &[u8], b: &[u8]| compare(CommandKind::SetState, a, b);
         let key = |key: u8| [0x0a, 0x01, key];
         let set = |value: &[u8]| [&key(b'k')[..], &[0x1a, value.len() as u8], value].concat();
         assert_eq!(compare(&key(b'k'), &key(b'l')), Some(Comparison::Differs));
         assert_eq!(compare(&set(&[0x0a, 0x01, 1]), &set(&[0x0a, 0x01, 2])), Some(Comparison::Differs));
         assert_eq!(compare(&set(&[0x0a, 0x01, 1]), &set(&[0x0a, 0x01, 1])), Some(Comparison::Same { timing: false }));
-        // The last of several counts; an empty content is none; what is torn or unknown is for those who decode.
+        // A repeated field, empty content, an unknown field and a torn message are left to the decoder.
         for (a, b) in [
             (key(b'k').to_vec(), [key(b'l'), key(b'k')].concat()),
             (set(&[0x0a, 0x00]), set(&[])),
@@ -267,18 +275,18 @@ mod tests {
         }
     }
 
-    /// Where the time ends in which two messages differ first.
-    fn late(kind: CommandKind, a: &[u8], b: &[u8]) -> Option<usize> {
+    /// Finds the first byte that differs, then the end of the time that it lies in.
+    fn end_of_time(kind: CommandKind, a: &[u8], b: &[u8]) -> Option<usize> {
         let differs = a.iter().zip(b).position(|(a, b)| a != b)?;
-        behind_time(kind, a, b, differs)
+        end_of_differing_time(kind, a, b, differs)
     }
 
     #[test]
-    fn a_time_is_told_from_all_else() {
-        let late = |a: &[u8], b: &[u8]| late(CommandKind::Sleep, a, b);
-        assert_eq!(late(&sleep(&[0x81, 0x01], NAME), &sleep(&[0x82, 0x01], NAME)), Some(3));
-        assert_eq!(late(&sleep(&[0x01], &[]), &sleep(&[0x02], &[])), Some(2));
-        // Another name, a time of another length (of the same size in all), no end to it, the same.
+    fn a_time_is_distinguished_from_other_fields() {
+        let end_of_time = |a: &[u8], b: &[u8]| end_of_time(CommandKind::Sleep, a, b);
+        assert_eq!(end_of_time(&sleep(&[0x81, 0x01], NAME), &sleep(&[0x82, 0x01], NAME)), Some(3));
+        assert_eq!(end_of_time(&sleep(&[0x01], &[]), &sleep(&[0x02], &[])), Some(2));
+        // Another name; a time of another length in a message of the same size; a time without an end; equal messages.
         for (a, b) in [
             (sleep(&[0x81, 0x01], NAME), sleep(&[0x81, 0x01], &[0x62, 0x01, b'm'])),
             (sleep(&[0x81, 0x01], &[]), sleep(&[0x01, 0x58], &[])),
@@ -286,19 +294,19 @@ mod tests {
             (sleep(&[0x01], NAME), sleep(&[0x01], NAME)),
             (NAME.to_vec(), vec![0x62, 0x01, b'm']),
         ] {
-            assert_eq!(late(&a, &b), None, "{a:x?} {b:x?}");
+            assert_eq!(end_of_time(&a, &b), None, "{a:x?} {b:x?}");
         }
     }
 
     #[test]
     fn a_send_differs_by_its_time_behind_the_same_fields() {
         let send = |service: u8, time: u8, rest: &[u8]| [&[0x0a, 0x01, service, 0x1a, 0x00, 0x20, time], rest].concat();
-        let late = |a: &[u8], b: &[u8]| late(CommandKind::OneWayCall, a, b);
-        assert_eq!(late(&send(b's', 1, NAME), &send(b's', 2, NAME)), Some(7));
-        assert_eq!(late(&send(b's', 1, NAME), &send(b't', 1, NAME)), None);
-        assert_eq!(late(&send(b's', 1, NAME), &send(b't', 2, NAME)), None);
-        // A length that reaches beyond the end.
-        assert_eq!(late(&[0x0a, 0x7f, 1], &[0x0a, 0x7f, 2]), None);
+        let end_of_time = |a: &[u8], b: &[u8]| end_of_time(CommandKind::OneWayCall, a, b);
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b's', 2, NAME)), Some(7));
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b't', 1, NAME)), None);
+        assert_eq!(end_of_time(&send(b's', 1, NAME), &send(b't', 2, NAME)), None);
+        // The length reaches beyond the end of the message.
+        assert_eq!(end_of_time(&[0x0a, 0x7f, 1], &[0x0a, 0x7f, 2]), None);
     }
 
     #[test]
@@ -308,6 +316,6 @@ mod tests {
         without_payload(CommandKind::SetState, &raw, &mut kept);
         assert_eq!(kept, [7, 0x0a, 0x01, b'k', 0x62, 0x01, b'n']);
         without_payload(CommandKind::SetState, &[0x0a, 0x05, b'k'], &mut kept);
-        assert_eq!(kept.len(), 7, "nothing of what is torn");
+        assert_eq!(kept.len(), 7, "a torn message adds nothing");
     }
 }

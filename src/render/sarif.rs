@@ -9,7 +9,7 @@ use super::text::count;
 use super::{Render, SourceFiles, brief, escaped, words, write_json};
 use crate::journal::InvocationInfo;
 use crate::policy::gate::GateOutcome;
-use crate::report::{FingerprintTally, Group, Invocation, Report, Verdict};
+use crate::report::{FingerprintCount, Group, Invocation, Report, Verdict};
 use crate::rules::{self, Level, Rule};
 use crate::source::Ids;
 
@@ -58,7 +58,7 @@ impl Render for Sarif {
 }
 
 impl Sarif {
-    fn result(&self, tally: &FingerprintTally, ids: &Ids) -> Value {
+    fn result(&self, tally: &FingerprintCount, ids: &Ids) -> Value {
         let finding = &tally.finding;
         let advice = rules::find(finding.rule).map(Rule::advice).unwrap_or_default();
         let text = format!(

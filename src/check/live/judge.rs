@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::manifest_check::{lacking, rejected_input};
+use super::manifest_check::{missing_in_manifest, rejected_input};
 use super::subject::Subject;
 use crate::diff::{Replayed, Stop, Undecodable, align, inject_into};
 use crate::journal::{Await, Entries, Journal, Trace};
@@ -105,8 +105,8 @@ impl Live {
     pub async fn trace(&self, journal: &Journal) -> Result<Trace, String> {
         let subject = self.subject(journal)?;
         let recorded = journal.entries.view();
-        if let Some(finding) = lacking(&self.manifest, &subject, recorded, &self.findings(&subject, Cause::CodeChange))
-        {
+        let findings = self.findings(&subject, Cause::CodeChange);
+        if let Some(finding) = missing_in_manifest(&self.manifest, &subject, recorded, &findings) {
             return Err(format!("the candidate does not have it ({})", finding.rule));
         }
         let judged = self.converse(&subject, recorded).await.map_err(|undecodable| undecodable.to_string())?;
@@ -137,7 +137,7 @@ impl Live {
             Err(reason) => return Judgement::inconclusive(entries.command_count(), reason),
         };
         let findings = self.findings(&subject, Cause::CodeChange);
-        if let Some(finding) = lacking(&self.manifest, &subject, entries, &findings) {
+        if let Some(finding) = missing_in_manifest(&self.manifest, &subject, entries, &findings) {
             let mut judgement = Judgement::without_findings(Verdict::Failed, entries.command_count(), None);
             judgement.findings.push(finding);
             return judgement;

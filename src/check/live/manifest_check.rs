@@ -1,4 +1,6 @@
-//! What needs no replay: the deployment does not have what a journal is of, or does not take its input.
+//! The manifest check: finds what is wrong with a candidate without a replay, such as a missing handler.
+//!
+//! After a failed replay, it also says whether the handler's schema rejects the recorded input.
 
 use super::subject::Subject;
 use crate::journal::command::FieldValue;
@@ -7,8 +9,8 @@ use crate::protocol::decode;
 use crate::rules::{self, Finding, Findings};
 use crate::transport::Manifest;
 
-/// The first thing that a deployment lacks.
-pub(super) fn lacking(
+/// The first finding that the manifest alone shows: the candidate does not have what the journal needs.
+pub(super) fn missing_in_manifest(
     manifest: &Manifest,
     subject: &Subject<'_>,
     entries: Entries<'_>,
@@ -48,7 +50,7 @@ pub(super) fn lacking(
     None
 }
 
-/// The finding of a recorded input that does not fit the handler's schema. It is looked for where the candidate failed.
+/// The finding for a recorded input that does not fit the handler's schema. It is used only where the candidate failed.
 pub(super) fn rejected_input(
     manifest: &Manifest,
     subject: &Subject<'_>,
@@ -65,7 +67,7 @@ pub(super) fn rejected_input(
     Some(findings.of_deployment(rule, "input", &String::from_utf8_lossy(payload), Some(&reason)))
 }
 
-/// Why a payload does not fit a JSON schema; `None` where it fits, or where the schema itself is not valid.
+/// Why a payload does not fit a JSON schema; `None` where it fits, and where the schema itself is invalid.
 #[cfg(feature = "json-schema")]
 fn validation_error(schema: &serde_json::Value, payload: &[u8]) -> Option<String> {
     let validator = jsonschema::validator_for(schema).ok()?;
@@ -75,7 +77,7 @@ fn validation_error(schema: &serde_json::Value, payload: &[u8]) -> Option<String
     }
 }
 
-/// A build without the feature does not validate.
+/// A build without the feature cannot validate, so it finds nothing.
 #[cfg(not(feature = "json-schema"))]
 fn validation_error(_schema: &serde_json::Value, _payload: &[u8]) -> Option<String> {
     None

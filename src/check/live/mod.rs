@@ -1,4 +1,4 @@
-//! Journals replayed on a live deployment: the SDK's own verdict, and the trace that explains a mismatch.
+//! A live check: replays journals on a deployment, whose SDK gives the verdict, and explains each mismatch by a trace.
 
 mod judge;
 mod manifest_check;
@@ -6,4 +6,4 @@ mod ordered;
 mod subject;
 
 pub use judge::{Live, LiveError, LiveOptions};
-pub use ordered::{Ended, check_live, in_order};
+pub use ordered::{RunEnd, check_live, in_order};

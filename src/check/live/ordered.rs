@@ -1,4 +1,4 @@
-//! Many journals at once, told of in their order.
+//! An ordered run: works on several journals at once, and reports the results in the order of the journals.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -12,28 +12,29 @@ use super::judge::Live;
 use crate::journal::{IdOrder, InvocationInfo, Journal};
 use crate::report::{Judgement, PANICKED, Verdict};
 
-/// A journal on its way, or what is wrong with it.
-pub type Next = (IdOrder, InvocationInfo, Result<Journal, String>);
+/// The next journal of a run, or the reason why it could not be loaded.
+pub type NextJournal = (IdOrder, InvocationInfo, Result<Journal, String>);
 
 /// How a run over many journals ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// All of them are told of, or nobody wants to hear more.
+pub enum RunEnd {
+    /// All results were reported, or the sink asked for no more.
     Done,
-    /// It was interrupted; what was done until then is told of.
+    /// The run was interrupted. All results up to then were reported.
     Interrupted,
 }
 
-/// More than these do not go ahead of one that takes its time: what they came to has to be kept until it is told.
-const AHEAD: usize = 10_000;
+/// At most this many finished results wait behind a slow one, because they have to be kept in memory.
+const MAX_WAITING: usize = 10_000;
 
-/// Judges journals, several at once; results keep their order. `false` from `sink` ends it.
+/// Judges journals, several at once, and reports the judgements in the order of the journals. The run ends when `sink`
+/// returns `false`.
 pub async fn check_live(
     live: &Live,
-    journals: impl Iterator<Item = Next>,
+    journals: impl Iterator<Item = NextJournal>,
     interrupted: impl Future<Output = ()>,
     mut sink: impl FnMut(IdOrder, InvocationInfo, Judgement) -> bool,
-) -> Ended {
+) -> RunEnd {
     let judge = |journal: Result<Journal, String>, order: IdOrder| async move {
         let journal = match journal {
             Ok(journal) => journal,
@@ -47,28 +48,30 @@ pub async fn check_live(
         judgement
     };
     in_order(journals, live.concurrency(), judge, interrupted, |order, info, judgement| {
-        // A panic is a bug of ours; it costs one verdict.
+        // A panic is a bug of ours. It costs one verdict, not the run.
         sink(order, info, judgement.unwrap_or_else(|_| Judgement::inconclusive(0, PANICKED)))
     })
     .await
 }
 
-/// Works on journals, so many at once; results keep their order. `false` from `sink` ends it.
+/// Works on up to `concurrency` journals at once, and reports the results in the order of the journals. The run ends
+/// when `sink` returns `false`. A panic in `work` becomes the result of its journal.
 pub async fn in_order<W: Future>(
-    journals: impl Iterator<Item = Next>,
+    journals: impl Iterator<Item = NextJournal>,
     concurrency: usize,
     work: impl Fn(Result<Journal, String>, IdOrder) -> W,
     interrupted: impl Future<Output = ()>,
     mut sink: impl FnMut(IdOrder, InvocationInfo, std::thread::Result<W::Output>) -> bool,
-) -> Ended {
+) -> RunEnd {
     let mut journals = journals.enumerate();
     let mut under_way = FuturesUnordered::new();
-    let mut early = BTreeMap::new();
-    let mut told = 0;
+    // Results by the number of their journal, which wait for an earlier one.
+    let mut waiting = BTreeMap::new();
+    let mut reported = 0;
     let mut interrupted = pin!(interrupted);
     loop {
         while under_way.len() < concurrency
-            && early.len() < AHEAD
+            && waiting.len() < MAX_WAITING
             && let Some((number, (order, info, journal))) = journals.next()
         {
             let done = AssertUnwindSafe(work(journal, order)).catch_unwind();
@@ -76,21 +79,21 @@ pub async fn in_order<W: Future>(
         }
         let (number, done) = match select(under_way.next(), interrupted.as_mut()).await {
             Either::Left((Some(done), _)) => done,
-            Either::Left((None, _)) => return Ended::Done,
+            Either::Left((None, _)) => return RunEnd::Done,
             Either::Right(_) => break,
         };
-        early.insert(number, done);
-        while let Some((order, info, done)) = early.remove(&told) {
-            told += 1;
+        waiting.insert(number, done);
+        while let Some((order, info, done)) = waiting.remove(&reported) {
+            reported += 1;
             if !sink(order, info, done) {
-                return Ended::Done;
+                return RunEnd::Done;
             }
         }
     }
-    for (order, info, done) in early.into_values() {
+    for (order, info, done) in waiting.into_values() {
         if !sink(order, info, done) {
             break;
         }
     }
-    Ended::Interrupted
+    RunEnd::Interrupted
 }

@@ -1,14 +1,15 @@
-//! Work on many threads, results in order.
+//! In-order execution: works on items on many threads, and takes the results in the order of the items.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Does the work on all threads of the pool and hands the results to `sink` in the items' order, while later ones are
-/// under way; they get ahead of it by a few items per thread at most, which bounds memory. `false` from `sink` ends it.
+/// Does the work on all threads of the pool, and hands the results to `sink` in the order of the items while later
+/// items are in progress. Workers get ahead of the sink by a few items per thread at most, which bounds memory. The run
+/// ends when `sink` returns `false`; the result says whether it got through all items.
 ///
-/// The thread that runs `sink` works as well, and looks for results between two items of its own: nobody is woken for
-/// an item, which would cost as much as a small one.
+/// The thread that runs `sink` also works, and looks for results between two items of its own. So no thread has to be
+/// woken for each result, which would cost as much as a small item.
 pub(super) fn in_order<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
@@ -16,141 +17,145 @@ pub(super) fn in_order<T: Sync, R: Send>(
 ) -> bool {
     let work = &work;
     let threads = rayon::current_num_threads();
-    let places = &Places::new(items.len(), threads * AHEAD);
+    let queue = &WorkQueue::new(items.len(), threads * ITEMS_AHEAD_PER_THREAD);
     rayon::scope(|scope| {
         let (send, receive) = mpsc::channel();
         for _ in 1..threads {
             let send = send.clone();
             scope.spawn(move |_| {
-                let _leave = places.leave_at_end();
-                while let Some(at) = places.wait_for_next() {
-                    // Nobody receives it if the sink wanted no more.
+                let _closer = queue.close_on_drop();
+                while let Some(at) = queue.wait_for_next() {
+                    // The receiver is gone if the sink asked for no more results.
                     let _ = send.send((at, work(&items[at])));
                 }
             });
         }
         drop(send);
-        let _leave = places.leave_at_end();
-        Sink { sink, early: BTreeMap::new(), receive }.run(items, work, places)
+        let _closer = queue.close_on_drop();
+        OrderedSink { sink, waiting: BTreeMap::new(), receive }.run(items, work, queue)
     })
 }
 
-/// So many items for each thread may be under way or done before the sink has taken those before them.
-const AHEAD: usize = 4;
+/// For each thread, this many items may be in progress or done before the sink has taken the ones before them.
+const ITEMS_AHEAD_PER_THREAD: usize = 4;
 
-/// The side that takes results, one after the other.
-struct Sink<S, R> {
+/// Passes results to the sink in the order of the items.
+struct OrderedSink<S, R> {
     sink: S,
-    /// Results that came before their turn.
-    early: BTreeMap<usize, R>,
+    /// Results by item, which wait for the result of an earlier item.
+    waiting: BTreeMap<usize, R>,
     receive: Receiver<(usize, R)>,
 }
 
-impl<S: FnMut(R) -> bool, R> Sink<S, R> {
-    fn run<T>(mut self, items: &[T], work: impl Fn(&T) -> R, places: &Places) -> bool {
+impl<S: FnMut(R) -> bool, R> OrderedSink<S, R> {
+    fn run<T>(mut self, items: &[T], work: impl Fn(&T) -> R, queue: &WorkQueue) -> bool {
         let mut taken = 0;
         loop {
-            self.early.extend(self.receive.try_iter());
-            while let Some(result) = self.early.remove(&taken) {
+            self.waiting.extend(self.receive.try_iter());
+            while let Some(result) = self.waiting.remove(&taken) {
                 taken += 1;
                 if !(self.sink)(result) {
                     return false;
                 }
-                places.take(taken);
+                queue.set_taken(taken);
             }
             if taken == items.len() {
                 return true;
             }
-            let (at, result) = match places.next() {
+            let (at, result) = match queue.try_next() {
                 Some(at) => (at, work(&items[at])),
                 None => match self.receive.recv() {
                     Ok(received) => received,
-                    // A worker panicked, which the scope passes on.
+                    // A worker panicked; the scope raises the panic again.
                     Err(_) => return false,
                 },
             };
-            self.early.insert(at, result);
+            self.waiting.insert(at, result);
         }
     }
 }
 
-/// Which item is worked on next.
-struct Places {
+/// Hands out the items in order, but not too far ahead of the sink.
+struct WorkQueue {
     len: usize,
-    ahead: usize,
-    state: Mutex<State>,
+    max_ahead: usize,
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
+    /// The next item to hand out.
     next: usize,
+    /// Number of results that the sink has taken.
     taken: usize,
-    waiting: bool,
-    ended: bool,
+    /// Whether a worker waits for the sink.
+    has_waiting: bool,
+    closed: bool,
 }
 
-impl Places {
-    fn new(len: usize, ahead: usize) -> Self {
-        Self { len, ahead, state: Mutex::default(), changed: Condvar::new() }
+impl WorkQueue {
+    fn new(len: usize, max_ahead: usize) -> Self {
+        Self { len, max_ahead, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// The next place, unless it is too far ahead or there are no more.
-    fn next(&self) -> Option<usize> {
+    /// The next item, unless it is too far ahead or there are no more.
+    fn try_next(&self) -> Option<usize> {
         self.claim(&mut self.lock())
     }
 
-    /// The next place, as soon as it is not too far ahead; `None` if there are no more.
+    /// Waits until the next item is not too far ahead; `None` if there are no more.
     fn wait_for_next(&self) -> Option<usize> {
         let mut state = self.lock();
         loop {
             if let Some(at) = self.claim(&mut state) {
                 return Some(at);
             }
-            if state.ended || state.next == self.len {
+            if state.closed || state.next == self.len {
                 return None;
             }
-            state.waiting = true;
+            state.has_waiting = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn claim(&self, state: &mut State) -> Option<usize> {
+    fn claim(&self, state: &mut QueueState) -> Option<usize> {
         let at = state.next;
-        if state.ended || at == self.len || at >= state.taken + self.ahead {
+        if state.closed || at == self.len || at >= state.taken + self.max_ahead {
             return None;
         }
         state.next += 1;
         Some(at)
     }
 
-    /// So many results have been taken. Those who wait go on once there is work for a while.
-    fn take(&self, taken: usize) {
+    /// Notes how many results the sink has taken. Wakes the waiting workers once enough items are free again, so that
+    /// they do not wake for one item each.
+    fn set_taken(&self, taken: usize) {
         let mut state = self.lock();
         state.taken = taken;
-        if state.waiting && state.next <= taken + self.ahead / 2 {
-            state.waiting = false;
+        if state.has_waiting && state.next <= taken + self.max_ahead / 2 {
+            state.has_waiting = false;
             self.changed.notify_all();
         }
     }
 
-    /// Who leaves, leaves because nothing is left to do, because the sink wants no more, or in a panic: no reason for
-    /// others to wait.
-    fn leave_at_end(&self) -> Leave<'_> {
-        Leave(self)
+    /// Closes the queue when the guard is dropped, and wakes the waiting workers. Each thread holds such a guard: it
+    /// exits when no items are left, when the sink asks for no more, or in a panic, and then no other has to wait.
+    fn close_on_drop(&self) -> CloseOnDrop<'_> {
+        CloseOnDrop(self)
     }
 
-    /// Nothing panics while it is held.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Ignores poisoning, because no code panics while it holds the lock.
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Leave<'a>(&'a Places);
+struct CloseOnDrop<'a>(&'a WorkQueue);
 
-impl Drop for Leave<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
+        self.0.lock().closed = true;
         self.0.changed.notify_all();
     }
 }
@@ -209,11 +214,11 @@ mod tests {
                 },
             )
         });
-        assert!(*ahead.lock().unwrap() <= 3 * AHEAD);
+        assert!(*ahead.lock().unwrap() <= 3 * ITEMS_AHEAD_PER_THREAD);
     }
 
     #[test]
-    fn a_panic_ends_it_for_all() {
+    fn a_panic_ends_the_run_on_all_threads() {
         let items: Vec<usize> = (0..1000).collect();
         for at in [0, 1, 500] {
             let work = |item: &usize| assert_ne!(*item, at);

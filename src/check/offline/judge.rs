@@ -1,4 +1,4 @@
-//! One journal's verdict, and the findings that explain it.
+//! The offline judge: gives the verdict on one journal, and the findings that explain it.
 
 use super::parts::notes_by_parts;
 use crate::check::options::Options;
@@ -11,8 +11,8 @@ use crate::rules::{Cause, Findings, Redaction, timeline};
 
 /// Checks one journal against one or several replays of the candidate.
 ///
-/// The first replay that does not reach the frontier gives the verdict. Several replays tell a change of the code
-/// (they agree) from non-determinism (they do not).
+/// The replay with the worst verdict counts; of several, the first. With several replays, the findings say whether the
+/// code changed (the replays agree) or is not deterministic (they differ).
 pub fn check_journal(
     recorded: Entries<'_>,
     replays: &[Replayed<'_>],
@@ -48,7 +48,7 @@ pub(super) fn judge(
             return Ok(Judgement::inconclusive(recorded.command_count(), reason));
         }
         [Replayed::Entries(replayed)] => match replay_entries(recorded, *replayed)? {
-            // Nothing to tell: by far the most frequent.
+            // Nothing is to be reported, which is by far the most frequent case.
             Lockstep { commands, stop: Stop::Frontier, timing_differs: false } => {
                 return Ok(Judgement::compatible(commands));
             }
@@ -81,7 +81,7 @@ pub(super) fn judge(
     Ok(Judgement { verdict, commands, frontier_reached, findings, reason, path: 0, timeline: lines, proof: None })
 }
 
-/// Puts a known divergence into a replay that was found compatible, and checks again.
+/// Injects a known divergence into a replay that was compatible, and checks whether it is caught.
 pub(super) fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &InvocationInfo, id: IdOrder) -> Proof {
     match inject(recorded, replay, id.salt()) {
         Ok(None) => Proof::Nothing,
@@ -96,7 +96,7 @@ pub(super) fn prove(recorded: Entries<'_>, replay: Replayed<'_>, info: &Invocati
     }
 }
 
-/// The first of the replays that stop worst.
+/// The replay with the worst verdict, the first of several such.
 fn replay_all<'r>(
     recorded: Entries<'_>,
     first: Replayed<'r>,
@@ -116,7 +116,7 @@ fn replay_all<'r>(
     Ok(worst)
 }
 
-/// Whether several replays did the same, as far as the journal goes.
+/// The cause of a mismatch: whether several replays issued the same commands, up to the end of the journal.
 fn cause(recorded: Entries<'_>, replays: &[Replayed<'_>], chosen: &Alignment<'_>) -> Result<Cause, Undecodable> {
     if replays.len() < 2 {
         return Ok(Cause::Unknown);

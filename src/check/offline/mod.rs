@@ -1,7 +1,7 @@
-//! Recorded journals against recorded traces: one journal, and millions of them in parallel.
+//! An offline check: compares recorded journals with recorded traces, one journal or millions of them in parallel.
 //!
-//! Workers load, compare and explain; results are handed on in the order of ids, whatever the number of threads.
-//! Memory is bounded by the work under way.
+//! Workers load, compare and explain journals. The results are handed on in the order of ids, whatever the number of
+//! threads. Memory is bounded, because only a few results per thread wait for an earlier one.
 
 mod in_order;
 mod judge;
@@ -24,7 +24,8 @@ use worker::Checker;
 pub use judge::check_journal;
 pub use side_by_side::{Checked, check_journals};
 
-/// Checks every selected journal; results come in the order of ids. `false` from `sink` ends the run.
+/// Checks every selected journal, and hands the results to `sink` in the order of ids. The run ends when `sink` returns
+/// `false`.
 pub fn check(
     recorded: &Corpus,
     candidate: &Corpus,
@@ -34,14 +35,14 @@ pub fn check(
 ) {
     let checker = Checker { recorded, candidate, options };
     let everything = options.selection.is_everything();
-    let mut left = options.selection.limit.unwrap_or(u64::MAX);
-    let mut lost = recorded.lost().map(|(id, problem)| checker.lost(id, problem.to_string())).peekable();
-    let mut hand_on = |invocation: Invocation| {
+    let mut remaining = options.selection.limit.unwrap_or(u64::MAX);
+    let mut lost = recorded.lost().map(|(id, problem)| checker.inconclusive(id, problem.to_string())).peekable();
+    let mut deliver = |invocation: Invocation| {
         let fits = everything || options.selection.fits(ids.id(invocation.order).as_str(), &invocation.info);
-        if left == 0 || !fits {
-            return left > 0;
+        if remaining == 0 || !fits {
+            return remaining > 0;
         }
-        left -= 1;
+        remaining -= 1;
         sink(invocation)
     };
     let tasks = recorded.units();
@@ -52,35 +53,35 @@ pub fn check(
         lock(&workers).push(worker);
         done
     };
-    let went_through = in_order(&tasks, check_task, |done| {
+    let completed = in_order(&tasks, check_task, |done| {
         done.into_iter().all(|invocation| {
-            // `next_if` would move the next one out and back in for every invocation.
+            // `next_if` would move the next item out of the iterator and back for every invocation.
             while lost.peek().is_some_and(|lost| lost.order < invocation.order) {
-                if !lost.next().is_none_or(&mut hand_on) {
+                if !lost.next().is_none_or(&mut deliver) {
                     return false;
                 }
             }
-            hand_on(invocation)
+            deliver(invocation)
         })
     });
-    if went_through {
-        lost.all(hand_on);
+    if completed {
+        lost.all(deliver);
     }
 }
 
-/// Workers are taken out and put back whole, so a panic in between leaves nothing half done.
+/// Ignores that another thread panicked: workers are only taken out and put back as a whole, so the list stays valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Loads every selected journal in the order of ids, for those who want to look at them. `false` from `sink` ends it.
+/// Loads every selected journal and hands it to `sink`, in the order of ids. This ends when `sink` returns `false`.
 pub fn load_each(
     recorded: &Corpus,
     ids: &Ids,
     selection: &Selection,
     mut sink: impl FnMut(&InvocationId, &InvocationInfo, Result<Entries<'_>, String>) -> bool,
 ) {
-    let mut left = selection.limit.unwrap_or(u64::MAX);
+    let mut remaining = selection.limit.unwrap_or(u64::MAX);
     let mut loader = Loader::new(recorded);
     for task in recorded.units() {
         loader.load([task.clone()]);
@@ -90,13 +91,13 @@ pub fn load_each(
             if !selection.fits(id.as_str(), &info) {
                 continue;
             }
-            if left == 0 || !sink(&id, &info, entries) {
+            if remaining == 0 || !sink(&id, &info, entries) {
                 return;
             }
-            left -= 1;
+            remaining -= 1;
         }
     }
-    for (order, problem) in recorded.lost().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+    for (order, problem) in recorded.lost().take(usize::try_from(remaining).unwrap_or(usize::MAX)) {
         let id = ids.id(order);
         let info = InvocationInfo::default();
         if selection.fits(id.as_str(), &info) && !sink(&id, &info, Err(problem.to_string())) {

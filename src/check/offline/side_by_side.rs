@@ -1,4 +1,6 @@
-//! Journals that lie one behind the other on both sides: most are the same, and found to be so many at a time.
+//! Adjacent journals: journals that lie in memory in the same order on both sides.
+//!
+//! Most are equal to the candidate's, so one comparison of bytes covers many of them.
 
 use std::ops::Range;
 
@@ -8,17 +10,18 @@ use crate::journal::{Entries, InvocationInfo};
 use crate::report::Judgement;
 use crate::rules::Redaction;
 
-/// What [`check_journals`] says of some journals that lie one behind the other.
+/// One result of [`check_journals`], for one or several journals.
 #[derive(Debug)]
 pub enum Checked {
-    /// The candidate's are the same, byte for byte.
+    /// These journals equal the candidate's, byte for byte.
     Same(Range<usize>),
-    /// This one's entries differ.
+    /// The entries of this journal differ.
     Judged(usize, Judgement),
 }
 
-/// Checks journals that lie one behind the other, on both sides in the same order; `ends` says behind how many entries
-/// each of them ends, and is the same for both. Where many are the same, this is one comparison of bytes.
+/// Checks adjacent journals. `ends` holds the index after the last entry of each journal, the same on both sides.
+///
+/// A run of journals that are equal on both sides costs one comparison of bytes.
 pub fn check_journals(
     recorded: Entries<'_>,
     replayed: Entries<'_>,
@@ -27,7 +30,7 @@ pub fn check_journals(
     redaction: Redaction,
     mut sink: impl FnMut(Checked),
 ) {
-    same_stretches(recorded, replayed, ends, |same, differs| {
+    equal_runs(recorded, replayed, ends, |same, differs| {
         if !same.is_empty() {
             sink(Checked::Same(same));
         }
@@ -39,7 +42,8 @@ pub fn check_journals(
     });
 }
 
-/// Whether a journal is the same on both sides, byte for byte, in whatever parts it lies on each.
+/// Whether a journal that lies in several parts is the same on both sides, byte for byte. The parts of the two sides
+/// may end at different places.
 pub(super) fn same_in_parts(recorded: &[Entries<'_>], replayed: &[Entries<'_>]) -> bool {
     let (mut recorded, mut replayed) = (recorded.iter(), replayed.iter());
     let (mut mine, mut theirs) = (Entries::default(), Entries::default());
@@ -61,32 +65,33 @@ pub(super) fn same_in_parts(recorded: &[Entries<'_>], replayed: &[Entries<'_>]) 
     }
 }
 
-/// Of journals that lie one behind the other on both sides: those that are the same, and the one behind them that is
-/// not, until there are no more.
-pub(super) fn same_stretches(
+/// Splits adjacent journals into runs that are equal on both sides. `sink` gets each run, with the journal after it
+/// that differs, or `None` where the comparison ended before a difference.
+pub(super) fn equal_runs(
     recorded: Entries<'_>,
     replayed: Entries<'_>,
     ends: &[usize],
     mut sink: impl FnMut(Range<usize>, Option<usize>),
 ) {
-    // Where one differs the next do so too, often: from there on, so many are looked at in one go, and then twice as many.
-    let mut stretch = ends.len();
+    // Journals that differ often come together. So after a difference one journal is compared at a time, and the number
+    // doubles with each comparison that finds no difference.
+    let mut step = ends.len();
     let mut journal = 0;
     while journal < ends.len() {
-        let last = journal.saturating_add(stretch).min(ends.len()) - 1;
+        let last = journal.saturating_add(step).min(ends.len()) - 1;
         let range = if journal == 0 { 0 } else { ends[journal - 1] }..ends[last];
         let from = range.start;
         match recorded.range(range.clone()).first_difference(&replayed.range(range)) {
             None => {
                 sink(journal..last + 1, None);
                 journal = last + 1;
-                stretch = stretch.saturating_mul(2);
+                step = step.saturating_mul(2);
             }
             Some(at) => {
                 let differs = journal + ends[journal..].partition_point(|end| *end <= from + at);
                 sink(journal..differs, Some(differs));
                 journal = differs + 1;
-                stretch = 1;
+                step = 1;
             }
         }
     }

@@ -12,7 +12,7 @@ fn journal(value: u8, time: u8, out: &mut EntryBuffer) {
     out.push(EntryKind::Command(CommandKind::Sleep), &[0x08, time, 0x58, 0x01]);
 }
 
-fn told(checked: &Checked) -> String {
+fn describe(checked: &Checked) -> String {
     match checked {
         Checked::Same(journals) => format!("{journals:?} the same"),
         Checked::Judged(at, judgement) => {
@@ -33,7 +33,7 @@ fn journals_side_by_side_are_judged_where_they_differ() {
     let mut all = Vec::new();
     let info = InvocationInfo::default();
     check_journals(recorded.view(), replayed.view(), &ends, &info, Redaction::Shown, |checked| {
-        all.push(told(&checked));
+        all.push(describe(&checked));
     });
     assert_eq!(
         all,
@@ -46,14 +46,14 @@ fn journals_side_by_side_are_judged_where_they_differ() {
         ]
     );
     check_journals(recorded.view(), recorded.view(), &ends, &info, Redaction::Shown, |checked| {
-        assert_eq!(told(&checked), "0..6 the same");
+        assert_eq!(describe(&checked), "0..6 the same");
     });
     check_journals(Entries::default(), Entries::default(), &[], &info, Redaction::Shown, |_| unreachable!());
 }
 
-/// Bytes first: what is the same on both sides need not be understood.
+/// Bytes are compared first, so commands that are the same on both sides need not be decodable.
 #[test]
-fn a_mismatch_behind_what_can_not_be_decoded_has_its_verdict() {
+fn a_mismatch_after_an_undecodable_command_has_its_verdict() {
     let torn = [0x0a, 0x7f];
     let (mut recorded, mut replayed) = (EntryBuffer::default(), EntryBuffer::default());
     for (value, side) in [(1, &mut recorded), (2, &mut replayed)] {
@@ -72,9 +72,9 @@ fn a_mismatch_behind_what_can_not_be_decoded_has_its_verdict() {
     assert_eq!(steps, expected.map(|text| Some(text.to_owned())));
 }
 
-/// A note that is unlike all before it is listed, however many there are; the rest are counted.
+/// A note of a new kind is listed, however many notes there are; the others are counted.
 #[test]
-fn of_a_long_journal_no_note_is_lost() {
+fn no_note_of_a_long_journal_is_lost() {
     let (mut recorded, mut replayed) = (EntryBuffer::default(), EntryBuffer::default());
     for (time, side) in [(1, &mut recorded), (2, &mut replayed)] {
         side.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
@@ -94,9 +94,9 @@ fn of_a_long_journal_no_note_is_lost() {
     assert_eq!([notes[0].more, notes[1].more], [999, 1000]);
 }
 
-/// A journal of several parts is told of as if it were looked at as a whole.
+/// A journal in several parts gets the same notes as one that is judged as a whole.
 #[test]
-fn a_long_journal_is_noted_as_in_one_piece() {
+fn a_long_journal_has_the_same_notes_in_parts_and_as_a_whole() {
     let entries = |time: fn(u16) -> u8, last: u8| {
         let mut entries = EntryBuffer::default();
         entries.push(EntryKind::Command(CommandKind::Input), &[0x72, 0x00]);
@@ -123,7 +123,7 @@ fn a_long_journal_is_noted_as_in_one_piece() {
     let whole = findings.of(&alignment);
     assert_eq!(whole.len(), 216);
     assert_eq!(judgement.findings, whole);
-    // Where replay stops in the last part, or the layout differs there, the whole is looked at.
+    // Where replay stops in the last part, or the layout differs there, the journal is judged as a whole.
     let rules = |replayed: &EntryBuffer| {
         let judgement = check(replayed);
         (judgement.verdict, judgement.findings[0].rule, judgement.findings[0].command_index, judgement.findings.len())
@@ -133,7 +133,7 @@ fn a_long_journal_is_noted_as_in_one_piece() {
     let mut longer = entries(later, 7);
     longer.push(EntryKind::Command(CommandKind::ClearAllState), &[]);
     assert_eq!(rules(&longer), (Verdict::Compatible, "sleep-duration-changed", 2, 1));
-    // A command in the place of a result, right where a part ends.
+    // A command takes the place of a result, exactly where a part ends.
     let mut other_layout = EntryBuffer::default();
     other_layout.extend(recorded.view().range(0..1023));
     other_layout.push(EntryKind::Command(CommandKind::ClearAllState), &[]);

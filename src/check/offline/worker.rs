@@ -1,23 +1,23 @@
-//! What one worker does: a task's journals loaded, compared and judged.
+//! A worker: loads, compares and judges the journals of one task after another.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::judge::{judge, prove};
-use super::side_by_side::{same_in_parts, same_stretches};
+use super::side_by_side::{equal_runs, same_in_parts};
 use crate::check::options::Options;
 use crate::diff::{Replayed, Side, Undecodable};
 use crate::journal::{Entries, IdOrder, InvocationInfo};
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};
 use crate::source::{Corpus, Loaded, Loader, SpanRange};
 
-/// What all workers share.
+/// The inputs that all workers share.
 pub(super) struct Checker<'c> {
     pub recorded: &'c Corpus,
     pub candidate: &'c Corpus,
     pub options: &'c Options,
 }
 
-/// One worker's buffers, reused from task to task.
+/// The buffers of one worker, which it reuses for each task.
 pub(super) struct Worker<'c> {
     recorded: Loader<'c>,
     candidate: Loader<'c>,
@@ -31,8 +31,8 @@ impl<'c> Checker<'c> {
     pub fn check_task(&self, worker: &mut Worker<'c>, task: SpanRange) -> Vec<Invocation> {
         let journals: Vec<(IdOrder, SpanRange)> = self.recorded.journals(task.clone()).collect();
         let replays = self.candidate.find_all(&journals);
-        // A panic is a bug of ours; it costs one verdict, or those of a task, but not the run.
-        let failed = |id| self.lost(id, PANICKED.to_owned());
+        // A panic is a bug of ours. It costs one verdict, or those of a task, but not the run.
+        let failed = |id| self.inconclusive(id, PANICKED.to_owned());
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             worker.recorded.load([task]);
             worker.candidate.load(replays.iter().cloned());
@@ -56,7 +56,7 @@ impl<'c> Checker<'c> {
             .collect()
     }
 
-    /// By journal: the judgement where the candidate's is the same, byte for byte. `None` where there is more to find out.
+    /// By journal, its judgement if the candidate's journal is the same, byte for byte; `None` if it has to be judged.
     fn judge_together(
         &self,
         worker: &Worker<'_>,
@@ -68,7 +68,7 @@ impl<'c> Checker<'c> {
             let (id, _) = journals[at];
             self.recorded.broken(id).is_some() || self.candidate.broken(id).is_some()
         };
-        // What is to be proved of each replay needs it.
+        // A proof needs each replay by itself, so then no journals are judged together.
         let mut from = if self.options.prove { journals.len() } else { 0 };
         while from < journals.len() {
             let mine = worker.recorded.run(journals[from..].iter().map(|(_, pieces)| pieces));
@@ -76,8 +76,8 @@ impl<'c> Checker<'c> {
             let common = mine.ends.iter().zip(&theirs.ends).take_while(|(mine, theirs)| mine == theirs).count();
             if common > 1 {
                 let ends = &mine.ends[..common];
-                same_stretches(mine.entries, theirs.entries, ends, |stretch, _| {
-                    for at in stretch.filter(|at| !is_broken(from + at)) {
+                equal_runs(mine.entries, theirs.entries, ends, |run, _| {
+                    for at in run.filter(|at| !is_broken(from + at)) {
                         let start = if at == 0 { 0 } else { ends[at - 1] };
                         judged[from + at] = Some(replayed_whole(&[mine.entries.range(start..ends[at])]));
                     }
@@ -148,12 +148,13 @@ impl<'c> Checker<'c> {
         }
     }
 
-    pub fn lost(&self, id: IdOrder, reason: String) -> Invocation {
+    /// The result for a journal that could not be loaded or judged.
+    pub fn inconclusive(&self, id: IdOrder, reason: String) -> Invocation {
         Invocation::new(id, InvocationInfo::default(), Judgement::inconclusive(0, reason))
     }
 }
 
-/// Of a journal that the candidate's is the same as.
+/// The judgement of a journal that equals the candidate's.
 fn replayed_whole(recorded: &[Entries<'_>]) -> Judgement {
     let commands = recorded.iter().map(Entries::command_count).sum();
     Judgement { path: Entries::path_of(recorded), ..Judgement::compatible(commands) }

@@ -1,9 +1,10 @@
-//! Aligning the whole of both sequences, so that one inserted command is one divergence and what comes after it is
-//! still compared.
+//! An alignment: which recorded command corresponds to which replayed one, over the whole of both sequences.
 //!
-//! Pairs are made in four rounds: commands that replay would take for each other; the same, moved elsewhere;
-//! commands of one kind on the same thing (run, state key, call target); commands of one kind. What is still left
-//! side by side was replaced; the rest was removed or added.
+//! Unlike lockstep replay, it makes one inserted command one divergence, and still compares the commands after it.
+//!
+//! Commands are paired in four rounds: commands that replay accepts for each other; such commands that moved; commands
+//! of one kind that work on the same thing (run, state key, call target); commands of one kind. Commands that are still
+//! unpaired on both sides of a gap were replaced; all others were removed or added.
 
 mod pairing;
 mod rows;
@@ -17,36 +18,36 @@ use crate::journal::command::time_tag;
 use crate::journal::{Ending, Entries, Trace};
 use pairing::Aligner;
 
-pub use rows::{Row, Rows, Shape};
+pub use rows::{AlignedRow, AlignedRows, Shape};
 
-/// Both sides' commands with what pairs with what.
+/// The commands of both sides, and the rows that pair them.
 #[derive(Debug)]
 pub struct Alignment<'a> {
     pub recorded: Commands<'a>,
     pub replayed: Commands<'a>,
-    /// Top to bottom, up to the frontier.
-    pub rows: Rows,
-    /// Those of them where the two sides do not agree.
+    /// The rows from top to bottom, up to the frontier.
+    pub rows: AlignedRows,
+    /// The indexes of the rows where the two sides differ.
     pub differing: Vec<usize>,
     /// The await at which replay stops, if it stops at one.
     pub added_await: Option<AddedAwait>,
-    /// By row that moved: the recorded command before which the candidate issues it.
+    /// For each row that moved: the index of the recorded command before which the candidate issues it.
     pub moved_before: BTreeMap<usize, usize>,
 }
 
-/// A place where the two sides differ, unjudged.
+/// A place where the two sides differ. It is not judged yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divergence {
     pub shape: Shape,
-    /// Where replay meets it, counting recorded commands.
+    /// The index of the recorded command at which replay meets it.
     pub command_index: usize,
     pub recorded: Option<usize>,
     pub replayed: Option<usize>,
-    /// Where it stands in [`Alignment::rows`].
+    /// Its index in [`Alignment::rows`].
     pub row: usize,
 }
 
-/// Aligns a journal with what a candidate did.
+/// Aligns a journal with a candidate's replay that ended at `stop`.
 pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> Result<Alignment<'a>, Undecodable> {
     let mine = Commands::of_entries(recorded);
     let (theirs, ending) = replayed.commands();
@@ -60,7 +61,7 @@ pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> 
     let mut rows = Aligner::new(&mine, &theirs, prefix, diverges, ending)?.rows();
     let mut added_await = None;
     if let Stop::Await(added) = stop {
-        // Everything before it is paired, one row a command.
+        // All commands before it are paired, one row per command, so its row has the same index.
         rows = rows.with_await(added.before);
         added_await = Some(added.clone());
     }
@@ -79,7 +80,7 @@ pub enum Replayed<'a> {
 }
 
 impl<'a> Replayed<'a> {
-    /// The commands, with an Input in front, and how the run ended.
+    /// The commands, starting with an Input, and how the run ended.
     pub(super) fn commands(self) -> (Commands<'a>, Ending) {
         match self {
             Self::Entries(entries) => (Commands::of_entries(entries), Ending::Unknown),
@@ -89,23 +90,23 @@ impl<'a> Replayed<'a> {
 }
 
 impl Alignment<'_> {
-    /// Whether a pair that replays as one may differ in what is worth a note: in times, or by fields left out.
-    pub fn may_be_noted(&self, recorded: usize, replayed: usize) -> bool {
+    /// Whether a pair that replay accepts may still give a note: its time may differ, or a trace may leave fields out.
+    pub fn may_have_notes(&self, recorded: usize, replayed: usize) -> bool {
         !self.both_are_entries(recorded, replayed)
             || (time_tag(self.recorded.kind(recorded)).is_some()
                 && !self.recorded.same_bytes(recorded, &self.replayed, replayed))
     }
 
-    /// Whether both commands lie in a journal as they came, and neither was written by hand.
+    /// Whether both commands are entries of journals, so that neither was written by hand.
     pub fn both_are_entries(&self, recorded: usize, replayed: usize) -> bool {
         self.recorded.entry_index(recorded).is_some() && self.replayed.entry_index(replayed).is_some()
     }
 
     /// Every divergence, in the order in which replay would meet them.
     pub fn divergences(&self) -> Vec<Divergence> {
-        // Only what has no place of its own is placed by its neighbours.
+        // Rows without a recorded command are placed by their neighbours. The places are computed only if needed.
         let differing = || self.differing.iter().map(|at| (*at, self.rows.at(*at)));
-        let in_place = |(_, row): (usize, Row)| row.recorded.is_some() && row.shape != Some(Shape::Awaited);
+        let in_place = |(_, row): (usize, AlignedRow)| row.recorded.is_some() && row.shape != Some(Shape::Awaited);
         let places = if differing().all(in_place) { Vec::new() } else { self.places() };
         let mut divergences: Vec<Divergence> = differing()
             .filter_map(|(at, row)| {
@@ -125,7 +126,8 @@ impl Alignment<'_> {
         divergences
     }
 
-    /// By row, in recorded coordinates: the place of one that has no recorded command is that of the next that has one.
+    /// By row, the index of its recorded command. A row that has none, or that moved, gets the index of the next row
+    /// that has one and did not move.
     fn places(&self) -> Vec<usize> {
         let mut next = self.recorded.len();
         let mut places = vec![0; self.rows.len()];
@@ -138,17 +140,17 @@ impl Alignment<'_> {
         places
     }
 
-    /// A moved command stands before the first recorded one that is replayed after it.
+    /// For each row that moved, the first recorded command that the candidate issues after it and that did not move.
     fn moves(&self) -> BTreeMap<usize, usize> {
-        let has_moved = |row: &Row| row.shape == Some(Shape::Moved);
-        let moved: Vec<(usize, Row)> =
+        let has_moved = |row: &AlignedRow| row.shape == Some(Shape::Moved);
+        let moved: Vec<(usize, AlignedRow)> =
             self.differing.iter().map(|at| (*at, self.rows.at(*at))).filter(|(_, row)| has_moved(row)).collect();
         if moved.is_empty() {
             return BTreeMap::new();
         }
-        let stays = |(row, place): (Row, usize)| row.replayed.filter(|_| !has_moved(&row)).map(|at| (at, place));
+        let stays = |(row, place): (AlignedRow, usize)| row.replayed.filter(|_| !has_moved(&row)).map(|at| (at, place));
         let staying: Vec<(usize, usize)> = self.rows.iter().zip(self.places()).filter_map(stays).collect();
-        let before = |moved: &Row| {
+        let before = |moved: &AlignedRow| {
             let next = staying.partition_point(|(replayed, _)| Some(*replayed) < moved.replayed);
             staying.get(next).map_or(self.recorded.len(), |(_, place)| *place)
         };
@@ -180,9 +182,9 @@ mod tests {
         alignment.rows.iter().map(|row| row.shape).collect()
     }
 
-    /// One command changed between what is the same needs no alignment; where there is more to it, there is one.
+    /// One changed command between equal ones takes a shortcut; every other difference is aligned.
     #[test]
-    fn one_changed_command_is_told_with_and_without_alignment() {
+    fn one_changed_command_is_found_with_and_without_the_shortcut() {
         let (a, b): (&[u8], &[u8]) = (&[0x0a, 0x01, b'a'], &[0x0a, 0x01, b'b']);
         let now: &[u8] = &[0x08, 1];
         let recorded = [(SET, a), (SET, b), (CommandKind::Sleep, now), (CommandKind::ClearState, b)];
@@ -194,19 +196,19 @@ mod tests {
             )
         };
         assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), changed);
-        // Another time behind it.
+        // A later command has another time.
         assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 2], &[0x0a, 0x01, b'b']), changed);
-        // Another kind.
+        // The command has another kind.
         let replaced = [None, None, Some(Shape::Replaced), None, None];
         assert_eq!(replay((CommandKind::ClearState, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'b']), replaced);
-        // Two of them.
+        // Two commands changed.
         let two = [None, None, Some(Shape::Changed), None, Some(Shape::Changed)];
         assert_eq!(replay((SET, &[0x0a, 0x01, b'c']), &[0x08, 1], &[0x0a, 0x01, b'd']), two);
     }
 
-    /// A moved command is placed before a recorded one, whichever way it went.
+    /// A moved command is placed before a recorded one, whether it moved up or down.
     #[test]
-    fn what_moved_is_told_with_where_it_went() {
+    fn a_moved_command_has_its_new_place() {
         let set = |key: &'static [u8]| (SET, key);
         let [a, b, c]: [&[u8]; 3] = [&[0x0a, 0x01, b'a'], &[0x0a, 0x01, b'b'], &[0x0a, 0x01, b'c']];
         let run: (CommandKind, &[u8]) = (CommandKind::Run, &[0x58, 1]);

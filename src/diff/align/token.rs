@@ -1,4 +1,4 @@
-//! What commands are alike by: numbers that are equal where the commands are.
+//! A token: a number for a command. Commands that should pair have equal tokens.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,7 +9,7 @@ use crate::diff::commands::Commands;
 use crate::journal::command::{Header, fields};
 use crate::journal::{Command, CommandKind, Compared, EntryKind, FieldValue};
 
-/// Dense numbers for equal values on both sides.
+/// Numbers the distinct values of both sides densely, so that comparing tokens is cheap.
 pub(super) fn tokens(mine: impl Iterator<Item = u128>, theirs: impl Iterator<Item = u128>) -> (Vec<u32>, Vec<u32>) {
     let mut numbers: HashMap<u128, u32> = HashMap::new();
     let mut number = |value: u128| {
@@ -19,7 +19,7 @@ pub(super) fn tokens(mine: impl Iterator<Item = u128>, theirs: impl Iterator<Ite
     (mine.map(&mut number).collect(), theirs.map(&mut number).collect())
 }
 
-/// Which fields of each kind are worth hashing: those that every command of a hand-written trace has.
+/// The fields of each kind that are hashed: those that no command of a hand-written trace leaves out.
 pub(super) struct FieldMask {
     left_out: HashMap<CommandKind, Vec<&'static str>>,
 }
@@ -38,7 +38,7 @@ impl FieldMask {
         Self { left_out }
     }
 
-    /// A hash of all that replay compares, but for completion ids.
+    /// A hash of all fields that replay compares, except completion ids.
     pub fn content(&self, command: &Command) -> u128 {
         let kind = command.kind.modulo_eager();
         let left_out = self.left_out.get(&kind);
@@ -57,7 +57,7 @@ impl FieldMask {
 fn hash_value(value: &FieldValue, loosely: bool, hasher: &mut SipHasher13) {
     match value {
         FieldValue::Text(text) => text.hash(hasher),
-        // Hand-written JSON stands for any notation of it.
+        // Hand-written JSON matches the same JSON in any notation.
         FieldValue::Bytes(bytes) if loosely => match serde_json::from_slice::<serde_json::Value>(bytes) {
             Ok(json) => hash_json(&json, hasher),
             Err(_) => bytes.hash(hasher),
@@ -92,7 +92,7 @@ fn hash_json(json: &serde_json::Value, hasher: &mut SipHasher13) {
     sorted.to_string().hash(hasher);
 }
 
-/// A hash of the thing a command works on; `None` for a command on nothing in particular.
+/// A hash of the thing that a command works on; `None` for an Output, which pairs by its place alone.
 pub(super) fn identity(command: &Command) -> Option<u128> {
     let names: &[&str] = match command.kind.modulo_eager() {
         CommandKind::Run | CommandKind::Sleep => &["name"],
@@ -105,9 +105,9 @@ pub(super) fn identity(command: &Command) -> Option<u128> {
         }
         CommandKind::CompleteAwakeable => &["awakeable_id"],
         CommandKind::Input | CommandKind::ClearAllState | CommandKind::GetLazyStateKeys => &[],
-        // Whether a handler returned early or returned something else is told by what stands before it.
+        // The commands before an Output decide whether the handler returned early or returned something else.
         CommandKind::Output => return None,
-        CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => unreachable!("modulo_eager made it lazy"),
+        CommandKind::GetEagerState | CommandKind::GetEagerStateKeys => unreachable!("modulo_eager gives the lazy kind"),
     };
     let mut hasher = SipHasher13::new();
     (command.kind.modulo_eager() as u8).hash(&mut hasher);
@@ -123,6 +123,7 @@ pub(super) fn identity(command: &Command) -> Option<u128> {
     Some(hasher.finish128().as_u128())
 }
 
+/// The command's kind as a token; `None` for an Output.
 pub(super) fn same_kind(command: &Command) -> Option<u128> {
     match command.kind.modulo_eager() {
         CommandKind::Output => None,

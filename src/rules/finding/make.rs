@@ -52,7 +52,7 @@ impl Findings {
     pub fn add_notes(&self, alignment: &Alignment<'_>, part: PartOffset, listed: &mut Notes) {
         for (row, line) in alignment.rows.iter().enumerate() {
             let (None, Some(recorded), Some(replayed)) = (line.shape, line.recorded, line.replayed) else { continue };
-            if !alignment.may_be_noted(recorded, replayed) {
+            if !alignment.may_have_notes(recorded, replayed) {
                 continue;
             }
             let (shape, command_index) = (Shape::Changed, recorded);

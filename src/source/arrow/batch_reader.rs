@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::entry_types;
 use super::index::FileIndex;
 use super::ipc::BufferedView;
-use super::schema::{BatchPlace, BufferPlace, ColumnPlace, Shape};
+use super::schema::{BatchPlace, BatchShape, BufferPlace, ColumnPlace};
 use super::spans::integer;
 use crate::journal::{Entries, InvocationInfo};
 use crate::source::storage::ScratchBuffer;
@@ -81,7 +81,7 @@ impl<'c> BatchReader<'c> {
         self.codes.clear();
         let place = source.batch.entry_type;
         match source.shape() {
-            Shape::Recorded => {
+            BatchShape::Recorded => {
                 let keys = source.values(place, 2, source.count(), bytes)?;
                 let codes = source.index.type_codes.get(source.batch.type_dictionary);
                 let codes = codes.map_or(&[][..], Vec::as_slice);
@@ -90,7 +90,7 @@ impl<'c> BatchReader<'c> {
                 };
                 self.codes.extend(bytes[keys].as_chunks::<2>().0.iter().map(code));
             }
-            Shape::Served => {
+            BatchShape::Served => {
                 let (offsets, data) = source.offsets(place, bytes)?;
                 let (base, len) = (data.start, (data.end - data.start) as usize);
                 let data = source.range(u64::from(place.data.at) + base, len, bytes)?;
@@ -117,11 +117,11 @@ impl<'c> BatchReader<'c> {
             self.raw = source.range(at, len, bytes)?;
         }
         match source.shape() {
-            Shape::Recorded => {
+            BatchShape::Recorded => {
                 let ends = &bytes[offsets].as_chunks::<4>().0[1..];
                 self.ends.extend(ends.iter().map(|end| u32::from_le_bytes(*end).wrapping_sub(base as u32)));
             }
-            Shape::Served => {
+            BatchShape::Served => {
                 let ends = &bytes[offsets].as_chunks::<8>().0[1..];
                 self.ends.extend(ends.iter().map(|end| u64::from_le_bytes(*end).wrapping_sub(base) as u32));
             }
@@ -174,7 +174,7 @@ struct RowSource<'c> {
 }
 
 impl RowSource<'_> {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> BatchShape {
         self.index.columns.shape
     }
 
@@ -287,8 +287,8 @@ impl FileIndex {
     pub fn entry_type(&self, batch: usize, row: u32) -> Result<String, BatchError> {
         let place = &self.batches[batch];
         match self.columns.shape {
-            Shape::Served => self.text(self.unbuffered(), batch, place.entry_type, row),
-            Shape::Recorded => {
+            BatchShape::Served => self.text(self.unbuffered(), batch, place.entry_type, row),
+            BatchShape::Recorded => {
                 let at = place.body + u64::from(place.entry_type.values.at) + u64::from(row) * 2;
                 let mut buffer = ScratchBuffer::default();
                 let key = self.unbuffered().read(at, 2, &mut buffer)?;

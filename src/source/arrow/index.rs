@@ -4,7 +4,7 @@ use arrow_ipc::{Message, MessageHeader};
 
 use super::entry_types;
 use super::ipc::{BufferedView, IpcError, MessagePlace, MessageReader, Truncation};
-use super::schema::{BatchPlace, ColumnPlace, Columns, FoundBatch, Shape, find_dictionary, refuse_run_ends};
+use super::schema::{BatchPlace, BatchShape, ColumnPlace, Columns, FoundBatch, find_dictionary, refuse_run_ends};
 use super::spans::{JournalSpans, TextRows};
 use crate::journal::InvocationColumn;
 use crate::source::storage::{ScratchBuffer, Storage};
@@ -166,12 +166,12 @@ impl<'a> Indexer<'a> {
         self.info.extend(info);
         self.needed = place.body + u64::from(ids.end());
         let taken = match self.columns.shape {
-            Shape::Recorded => {
+            BatchShape::Recorded => {
                 let (at, len) = (place.body + u64::from(ids.values.at), place.rows as usize * 2);
                 let keys = view.read(at, len, &mut self.buffer).map_err(IpcError::from);
                 keys.and_then(|keys| self.spans.take_keys(batch, keys))
             }
-            shape @ Shape::Served => {
+            shape @ BatchShape::Served => {
                 TextRows::read(view, place.body, ids, place.rows, shape.offset_width(), &mut self.buffer)
                     .and_then(|texts| self.spans.take_texts(batch, &texts))
             }
@@ -198,7 +198,7 @@ impl<'a> Indexer<'a> {
         let Some((rows, column)) = found.and_then(|batch| find_dictionary(batch, place.body_len)) else {
             return Ok(false);
         };
-        let width = Shape::Recorded.offset_width();
+        let width = BatchShape::Recorded.offset_width();
         let texts = TextRows::read(view, place.body, column, rows, width, &mut self.buffer)?;
         self.needed = place.body + u64::from(column.end());
         if of_ids {

@@ -27,7 +27,7 @@ pub(super) fn refuse_run_ends(schema: Schema<'_>) -> Result<(), IpcError> {
 
 /// The schemas that are read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum BatchShape {
     /// What [`ArrowWriter`](super::ArrowWriter) writes: ids and entry types are keys of 16 bits into dictionaries, offsets
     /// have 4 bytes and versions 1, and there may be the columns of the invocation, as texts.
     Recorded,
@@ -35,7 +35,7 @@ pub(super) enum Shape {
     Served,
 }
 
-impl Shape {
+impl BatchShape {
     pub fn offset_width(self) -> usize {
         if self == Self::Recorded { 4 } else { 8 }
     }
@@ -73,7 +73,7 @@ struct ColumnSlot {
 /// The columns of one file.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
-    pub shape: Shape,
+    pub shape: BatchShape,
     /// In the order of [`ENTRY_COLUMNS`].
     entry: [ColumnSlot; ENTRY_COLUMNS.len()],
     /// Those columns of `sys_invocation` that the file has.
@@ -98,7 +98,7 @@ impl Columns {
         }
         let find = |name: &str| fields.iter().find(|(field, _)| field.name() == Some(name));
         let dictionary = |name: &str| Some(find(name)?.0.dictionary()?.id());
-        let shape = if dictionary("id").is_some() { Shape::Recorded } else { Shape::Served };
+        let shape = if dictionary("id").is_some() { BatchShape::Recorded } else { BatchShape::Served };
         let mut entry = [ColumnSlot::default(); ENTRY_COLUMNS.len()];
         for (slot, name) in entry.iter_mut().zip(ENTRY_COLUMNS) {
             *slot = find(name).filter(|(field, _)| shape.fits(name, field))?.1;
@@ -226,8 +226,8 @@ impl Columns {
         let finder = ColumnFinder { batch, rows: u32::try_from(batch.length()).ok()?, body_len };
         let width = self.shape.offset_width();
         let keys_or_texts = |slot| match self.shape {
-            Shape::Recorded => finder.fixed(slot, 2),
-            Shape::Served => finder.texts(slot, width),
+            BatchShape::Recorded => finder.fixed(slot, 2),
+            BatchShape::Served => finder.texts(slot, width),
         };
         let [id, index, entry_type, raw, version] = self.entry;
         Some(FoundBatch {
@@ -247,9 +247,9 @@ impl Columns {
     }
 }
 
-/// The number of texts in a dictionary of [`Shape::Recorded`], and where they lie.
+/// The number of texts in a dictionary of [`BatchShape::Recorded`], and where they lie.
 pub(super) fn find_dictionary(batch: RecordBatch<'_>, body_len: u64) -> Option<(u32, ColumnPlace)> {
     let finder = ColumnFinder { batch, rows: u32::try_from(batch.length()).ok()?, body_len };
-    let texts = finder.texts(ColumnSlot::default(), Shape::Recorded.offset_width())?;
+    let texts = finder.texts(ColumnSlot::default(), BatchShape::Recorded.offset_width())?;
     batch.compression().is_none().then_some((finder.rows, texts))
 }
