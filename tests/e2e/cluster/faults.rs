@@ -49,7 +49,7 @@ fn every_refusal_says_what_to_do() {
     failing("http://no-such-host.invalid", &[], &["could not reach"]);
     failing(&deployment, &[], &["is a deployment", "--against"]);
     failing(&server.ingress_url(), &[], &["ingress"]);
-    failing("ftp://x", &[], &["no URL"]);
+    failing("ftp://x", &[], &["is not a URL"]);
 
     let cut = Proxy::start(&server.url(), |_| Fault::Cut(1500));
     failing(&cut.url, &["--retry-for", "1"], &["cut off"]);
