@@ -21,9 +21,9 @@ use crate::transport::Candidate;
 
 /// Write the candidate's step trace, to check offline later
 ///
-/// Re-executes each journal's handler on a live deployment with all of its recorded results, and writes its steps in the
-/// readable form, one trace per line. `rehearse check JOURNALS --against FILE` then checks against this file. The
-/// candidate's own SDK gives its verdict as well; where the trace contradicts it, no trace is written.
+/// Replays each journal on a live deployment, and writes the candidate's steps in the readable form, one trace per line.
+/// `rehearse check JOURNALS --against FILE` then checks against this file. A trace follows from the verdict of the
+/// candidate's own SDK, so that file gives the verdicts that a live check gives. A journal without a verdict has no trace.
 #[derive(Debug, Args)]
 #[command(after_help = WARNING)]
 pub struct TraceCommand {

@@ -59,12 +59,14 @@ fn write_finding(finding: &Finding, invocation: &Invocation, later: bool, out: &
     )?;
     write_columns(finding, out)?;
     let cause = match finding.cause {
-        Cause::CodeChange => Some("the code changed (two replays of the candidate agree)"),
+        Cause::CodeChange => Some(
+            "the code changed, or it reads a clock, the environment, memory or a database (two replays of the candidate agree)",
+        ),
         Cause::NonDeterminism => Some("the candidate is not deterministic (two of its replays differ)"),
         Cause::Unknown => None,
     };
     if let Some(cause) = cause.filter(|_| !later) {
-        writeln!(out, "  cause: {cause}")?;
+        write_wrapped("  cause: ", cause, out)?;
     }
     for hint in &finding.hints {
         writeln!(out, "  hint:  {}", brief(hint))?;

@@ -6,19 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 
+use super::body::RequestBody;
 use super::connector::Connector;
 use super::failure::{HttpError, with_causes};
 use super::options::HttpVersion;
 
 /// Keeps its connections: one for HTTP/2, as many as there are requests for HTTP/1.1.
-type Pool = legacy::Client<Connector, Full<Bytes>>;
+type Pool = legacy::Client<Connector, RequestBody>;
 
 pub(super) struct Connections {
     connector: Connector,
@@ -39,7 +38,7 @@ impl Connections {
         Self { connector, version, pools: RwLock::new(pools), next: AtomicUsize::new(0) }
     }
 
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, HttpError> {
+    pub async fn send(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, HttpError> {
         loop {
             match self.next_pool().request(request.clone()).await {
                 Ok(response) => return Ok(response),

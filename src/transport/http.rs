@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -209,7 +209,10 @@ impl Endpoint {
         let host = self.base.host_str().unwrap_or_default();
         let port = self.base.port().map(|port| format!(":{port}")).unwrap_or_default();
         let uri = format!("{}://{host}{port}{full}", self.base.scheme());
-        let request = Request::builder().method(method).uri(uri).body(Full::new(body));
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(RequestBody::new(body, self.version() == HttpVersion::Http1));
         let mut request = request.map_err(|error| HttpError::Connection(error.to_string()))?;
         *request.headers_mut() = headers;
         request.headers_mut().extend(self.transport.headers.clone());

@@ -2,6 +2,7 @@
 //!
 //! It carries bytes. [`crate::replay`] decides what to send and what an answer means.
 
+mod body;
 mod candidate;
 mod connections;
 mod connector;

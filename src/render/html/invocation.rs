@@ -81,7 +81,9 @@ fn line(row: &TimelineRow) -> Markup {
 
 fn one_finding(finding: &Finding, invocation: &Invocation, later: bool) -> Markup {
     let cause = match finding.cause {
-        Cause::CodeChange => Some("The code changed: two replays of the candidate agree."),
+        Cause::CodeChange => Some(
+            "The code changed, or it reads a clock, the environment, memory or a database: two replays of the candidate agree.",
+        ),
         Cause::NonDeterminism => Some("The candidate is not deterministic: two of its replays differ."),
         Cause::Unknown => None,
     };
