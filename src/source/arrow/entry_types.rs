@@ -69,8 +69,8 @@ fn look_up(text: &[u8]) -> Option<&'static KnownType> {
 /// Appends the codes of adjacent texts, given the offset at which each of them ends, counted from `base`. The error is the
 /// row whose text lies outside.
 ///
-/// This takes 4.7 ns a row. Recognizing 32 texts with one comparison took 4.4 (medians on two cores of an AMD EPYC), which
-/// no check of a whole file can show.
+/// This takes 4.7 ns a row. Recognizing 32 texts with one comparison took 4.4 (the fastest of 2,000 rounds over 8,192 rows,
+/// on a busy machine), too little a difference for a second way of looking texts up.
 pub fn codes_of(ends: &[[u8; 8]], base: u64, texts: &[u8], codes: &mut Vec<u8>) -> Result<(), u32> {
     let mut from = 0;
     for (row, end) in ends.iter().enumerate() {
