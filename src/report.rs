@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 pub use crate::diff::Verdict;
 use crate::journal::{IdOrder, InvocationInfo};
 use crate::policy::gate::{Gate, Proof, Proofs, Reason, Requirements};
-use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy};
+use crate::policy::{Acceptance, AcceptanceState, Coverage, Policy, TraceOrigin};
 use crate::rules::{Finding, Level, TimelineRow};
 
 /// The reason given for a missing verdict when the check of a journal panicked.
@@ -35,6 +35,8 @@ pub struct Judgement {
     pub timeline: Vec<TimelineRow>,
     /// Whether the check caught the divergence that was injected; `None` where none was.
     pub proof: Option<Proof>,
+    /// Whose steps the journal was compared with.
+    pub origin: TraceOrigin,
 }
 
 impl Judgement {
@@ -59,6 +61,7 @@ impl Judgement {
             path: 0,
             timeline: Vec::new(),
             proof: None,
+            origin: TraceOrigin::default(),
         }
     }
 }
@@ -99,7 +102,7 @@ impl Invocation {
     /// run. The verdict does not change.
     pub fn judge(&mut self, policy: &mut Policy, fail_on: Level) {
         let target = if self.judgement.findings.is_empty() { None } else { self.info.service_and_handler() };
-        policy.judge(target.as_ref(), &mut self.judgement.findings);
+        policy.judge(target.as_ref(), &mut self.judgement.findings, self.judgement.origin);
         let weighs = self.judgement.findings.iter().any(|finding| finding.weighs(fail_on));
         self.fails = match self.judgement.verdict {
             // Acceptances name findings, so a mismatch without a finding cannot have been accepted.
@@ -108,7 +111,7 @@ impl Invocation {
         };
         if let Some(Proof::Caught { findings, stopped }) = &mut self.judgement.proof {
             let target = self.info.service_and_handler();
-            policy.judge(target.as_ref(), findings);
+            policy.judge(target.as_ref(), findings, self.judgement.origin);
             *stopped = findings.iter().any(|finding| finding.weighs(fail_on));
         }
     }

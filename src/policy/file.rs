@@ -105,7 +105,8 @@ pub fn parse(text: &str, today: Date, traces: Traces) -> Result<(Policy, GateSet
         }
     })?;
     let mut headers: Vec<Pattern> = file.ignore.headers.iter().map(|name| Pattern::header(name)).collect();
-    if file.ignore.tracing_headers.unwrap_or(traces == Traces::OfAnotherRun) {
+    let ignore_tracing = file.ignore.tracing_headers;
+    if ignore_tracing == Some(true) {
         headers.extend(tracing_headers());
     }
     let mut scopes = Vec::new();
@@ -126,6 +127,14 @@ pub fn parse(text: &str, today: Date, traces: Traces) -> Result<(Policy, GateSet
     let policy = Policy {
         levels: levels(text, file.levels)?,
         scopes,
+        ignored_in_templates: Ignored {
+            paths: Vec::new(),
+            headers: if ignore_tracing.unwrap_or(traces == Traces::OfAnotherRun) {
+                tracing_headers()
+            } else {
+                Vec::new()
+            },
+        },
         ignored: Ignored { paths: file.ignore.paths.iter().map(|path| PathPattern::new(path)).collect(), headers },
         acceptances: acceptances.into_iter().map(|acceptance| (acceptance, 0)).collect(),
         today,

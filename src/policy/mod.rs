@@ -39,6 +39,16 @@ pub const TRACING_HEADERS: [&str; 14] = [
     "sentry-trace",
 ];
 
+/// Whose steps one journal was compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceOrigin {
+    /// The same invocation, replayed: it got the recorded headers.
+    #[default]
+    SameInvocation,
+    /// A trace that stands for every invocation of a handler.
+    Template,
+}
+
 /// The origin of the candidate's traces; it decides whether tracing headers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traces {
@@ -55,6 +65,8 @@ pub struct Policy {
     levels: BTreeMap<String, Level>,
     scopes: Vec<Scope>,
     ignored: Ignored,
+    /// Ignored where a trace stands for a whole handler, and so is of another run than the journal.
+    ignored_in_templates: Ignored,
     acceptances: Vec<(Acceptance, u64)>,
     today: Date,
 }
@@ -77,23 +89,25 @@ struct Ignored {
 }
 
 impl Policy {
-    /// The policy without a file: every rule keeps its own level. Tracing headers are ignored in traces from files.
+    /// The policy without a file: every rule keeps its own level. Tracing headers are ignored in traces that stand for a
+    /// whole handler: those are of another run.
     pub fn standard(today: Date, traces: Traces) -> Self {
-        let headers = if traces == Traces::OfAnotherRun { tracing_headers() } else { Vec::new() };
+        let of_another_run = if traces == Traces::OfAnotherRun { tracing_headers() } else { Vec::new() };
         Self {
             levels: BTreeMap::new(),
             scopes: Vec::new(),
-            ignored: Ignored { paths: Vec::new(), headers },
+            ignored: Ignored::default(),
+            ignored_in_templates: Ignored { paths: Vec::new(), headers: of_another_run },
             acceptances: Vec::new(),
             today,
         }
     }
 
-    /// Sets the level and the excuse of every finding of one invocation.
-    pub fn judge(&mut self, target: Option<&(String, String)>, findings: &mut [Finding]) {
+    /// Sets the level and the excuse of every finding of one invocation. `origin` says whose steps it was compared with.
+    pub fn judge(&mut self, target: Option<&(String, String)>, findings: &mut [Finding], origin: TraceOrigin) {
         for finding in findings {
             finding.level = self.level(target, finding);
-            finding.excuse = self.excuse(target, finding).map(Box::new);
+            finding.excuse = self.excuse(target, finding, origin).map(Box::new);
         }
     }
 
@@ -116,7 +130,7 @@ impl Policy {
         named.next().or_else(|| self.levels.get(finding.rule)).copied().unwrap_or(finding.level)
     }
 
-    fn excuse(&mut self, target: Option<&(String, String)>, finding: &Finding) -> Option<Excuse> {
+    fn excuse(&mut self, target: Option<&(String, String)>, finding: &Finding, origin: TraceOrigin) -> Option<Excuse> {
         for (acceptance, used) in &mut self.acceptances {
             if acceptance.fingerprint == finding.fingerprint {
                 *used += 1;
@@ -132,7 +146,8 @@ impl Policy {
         let ignores = |change: &Change| {
             let matching =
                 self.scopes.iter().filter(|scope| scope.matches(target, finding)).map(|scope| &scope.ignored);
-            std::iter::once(&self.ignored).chain(matching).any(|ignored| ignored.covers(change))
+            let of_templates = (origin == TraceOrigin::Template).then_some(&self.ignored_in_templates);
+            std::iter::once(&self.ignored).chain(of_templates).chain(matching).any(|ignored| ignored.covers(change))
         };
         // Where changes were left out of a long list, or further findings are only counted here, some of them may be
         // changes that nobody ignores.

@@ -248,13 +248,14 @@ impl Corpus {
         self.broken.get(&id)
     }
 
-    /// The traces of an invocation: its own, or else the first template that fits its target.
-    pub fn traces(&self, id: IdOrder, target: Option<&str>) -> &[Trace] {
-        if let Some(traces) = self.traces.get(&id) {
-            return traces;
-        }
-        let fitting = target.and_then(|target| self.templates.iter().find(|(pattern, _)| pattern.fits(target)));
-        fitting.map_or(&[], |(_, trace)| std::slice::from_ref(trace))
+    /// The traces of an invocation; several are several replays of it.
+    pub fn traces(&self, id: IdOrder) -> &[Trace] {
+        self.traces.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The traces that stand for every invocation of a target.
+    pub fn templates<'c>(&'c self, target: &'c str) -> impl Iterator<Item = &'c Trace> {
+        self.templates.iter().filter(move |(pattern, _)| pattern.fits(target)).map(|(_, trace)| trace)
     }
 
     /// The targets of all templates, with `*` for any key.

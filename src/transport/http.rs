@@ -12,6 +12,7 @@ use hyper::body::{Frame, Incoming};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::body::RequestBody;
 use super::connections::Connections;
 use super::failure::HttpError;
 use super::invoke::{Invoke, header};

@@ -201,7 +201,8 @@ impl Live {
             Agreement::Differs => Cause::NonDeterminism,
             Agreement::Unknown => Cause::Unknown,
         };
-        let alignment = align(recorded, Replayed::Trace(&trace), &stop)?;
+        let mut alignment = align(recorded, Replayed::Trace(&trace), &stop)?;
+        alignment.invocation = Some(subject.attempt.id);
         judged.findings = self.findings(subject, cause).of(&alignment);
         judged.timeline = timeline(&alignment);
         judged.reason = judged.reason.or_else(|| suspends(&stop).then(|| SUSPENDS.to_owned())).or(untraced);

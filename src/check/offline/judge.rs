@@ -4,6 +4,7 @@ use super::parts::notes_by_parts;
 use crate::check::options::Options;
 use crate::diff::{Alignment, Lockstep, Replayed, Stop, Undecodable, align, inject, replay_entries, replay_trace};
 use crate::journal::{Compared, Entries, IdOrder, InvocationInfo};
+use crate::policy::TraceOrigin;
 use crate::policy::gate::Proof;
 use crate::protocol::possible_seeds;
 use crate::report::{Judgement, Verdict};
@@ -69,7 +70,8 @@ pub(super) fn judge(
         matches!(replayed, Replayed::Trace(trace) if trace.commands().any(|command| !command.complete));
     let mut lines = Vec::new();
     let findings = if verdict == Verdict::Mismatch || timing_differs || written_by_hand {
-        let alignment = align(recorded, replayed, &stop)?;
+        let mut alignment = align(recorded, replayed, &stop)?;
+        alignment.invocation = id.and_then(IdOrder::id).and_then(|id| id.wire());
         if options.timelines && verdict != Verdict::Compatible {
             lines = timeline(&alignment);
         }
@@ -78,7 +80,17 @@ pub(super) fn judge(
         Vec::new()
     };
     let frontier_reached = stop == Stop::Frontier;
-    Ok(Judgement { verdict, commands, frontier_reached, findings, reason, path: 0, timeline: lines, proof: None })
+    Ok(Judgement {
+        verdict,
+        commands,
+        frontier_reached,
+        findings,
+        reason,
+        path: 0,
+        timeline: lines,
+        proof: None,
+        origin: TraceOrigin::default(),
+    })
 }
 
 /// Injects a known divergence into a replay that was compatible, and checks whether it is caught.

@@ -6,7 +6,8 @@ use super::judge::{judge, prove};
 use super::side_by_side::{equal_runs, same_in_parts};
 use crate::check::options::Options;
 use crate::diff::{Replayed, Side, Undecodable};
-use crate::journal::{Entries, IdOrder, InvocationInfo};
+use crate::journal::{Entries, IdOrder, InvocationInfo, Trace};
+use crate::policy::TraceOrigin;
 use crate::report::{Invocation, Judgement, PANICKED, Verdict};
 use crate::source::{Corpus, Loaded, Loader, SpanRange};
 
@@ -66,7 +67,9 @@ impl<'c> Checker<'c> {
         let mut judged = vec![None; journals.len()];
         let is_broken = |at: usize| {
             let (id, _) = journals[at];
-            self.recorded.broken(id).is_some() || self.candidate.broken(id).is_some()
+            self.recorded.broken(id).is_some()
+                || self.candidate.broken(id).is_some()
+                || !self.candidate.traces(id).is_empty()
         };
         // A proof needs each replay by itself, so then no journals are judged together.
         let mut from = if self.options.prove { journals.len() } else { 0 };
@@ -130,18 +133,30 @@ impl<'c> Checker<'c> {
             }
             Ok(judgement)
         };
+        // Several traces of one invocation are several replays, in whichever form and file they come.
+        let mut traces: Vec<&Trace> = self.candidate.traces(id).iter().collect();
+        let mut origin = TraceOrigin::SameInvocation;
+        let target = if self.candidate.has_templates() { info.target() } else { None };
         if replay.is_empty() {
-            let target = if self.candidate.has_templates() { info.target() } else { None };
-            let traces = self.candidate.traces(id, target.as_deref());
-            let replays: Vec<Replayed<'_>> = traces.iter().map(Replayed::Trace).collect();
             if let Some(problem) = self.candidate.broken(id) {
                 let reason = format!("the candidate's trace: {problem}");
                 return Ok(Judgement::inconclusive(recorded.command_count(), reason));
             }
-            return judge(&replays);
+            if traces.is_empty()
+                && let Some(target) = &target
+            {
+                traces = self.candidate.templates(target).collect();
+                origin = TraceOrigin::Template;
+            }
+            let replays: Vec<Replayed<'_>> = traces.into_iter().map(Replayed::Trace).collect();
+            return Ok(Judgement { origin, ..judge(&replays)? });
         }
         match candidate.journal(id, replay).entries {
-            Ok(replayed) => judge(&[Replayed::Entries(replayed)]),
+            Ok(replayed) => {
+                let mut replays = vec![Replayed::Entries(replayed)];
+                replays.extend(traces.into_iter().map(Replayed::Trace));
+                judge(&replays)
+            }
             Err(reason) => {
                 Ok(Judgement::inconclusive(recorded.command_count(), format!("the candidate's trace: {reason}")))
             }

@@ -31,6 +31,8 @@ pub struct Alignment<'a> {
     pub differing: Vec<usize>,
     /// The await at which replay stops, if it stops at one.
     pub added_await: Option<AddedAwait>,
+    /// The invocation's id as 24 bytes, where it is known: awakeables are named by it.
+    pub invocation: Option<[u8; 24]>,
     /// For each row that moved: the index of the recorded command before which the candidate issues it.
     pub moved_before: BTreeMap<usize, usize>,
 }
@@ -66,8 +68,15 @@ pub fn align<'a>(recorded: Entries<'a>, replayed: Replayed<'a>, stop: &Stop) -> 
         added_await = Some(added.clone());
     }
     let differing = rows.differing();
-    let mut alignment =
-        Alignment { recorded: mine, replayed: theirs, rows, differing, added_await, moved_before: BTreeMap::new() };
+    let mut alignment = Alignment {
+        recorded: mine,
+        replayed: theirs,
+        rows,
+        differing,
+        added_await,
+        invocation: None,
+        moved_before: BTreeMap::new(),
+    };
     alignment.moved_before = alignment.moves();
     Ok(alignment)
 }

@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::diff::{Alignment, Commands, Divergence, Shape};
 use crate::journal::{CommandKind, describe};
 use crate::protocol;
@@ -156,7 +159,23 @@ pub(in crate::rules) fn describe_await(alignment: &Alignment<'_>) -> String {
     }
     let awaited = &added.awaited;
     let completions = awaited.completions.iter().map(|id| format!("completion {id}"));
-    let signals = awaited.signals.iter().map(|id| format!("signal {id}"));
+    let signals = awaited.signals.iter().map(|id| describe_signal(alignment.invocation, *id));
     let named = awaited.named_signals.iter().map(|name| format!("signal {name:?}"));
     format!("await {}", completions.chain(signals).chain(named).collect::<Vec<_>>().join(", "))
+}
+
+/// The signals from this one up are awakeables.
+const FIRST_AWAKEABLE: u32 = 17;
+
+/// A signal of the invocation: cancellation, an awakeable by its id, or any other by its number.
+fn describe_signal(invocation: Option<[u8; 24]>, signal: u32) -> String {
+    match (signal, invocation) {
+        (1, _) => "cancellation".to_owned(),
+        (FIRST_AWAKEABLE.., Some(invocation)) => {
+            let id = URL_SAFE_NO_PAD.encode([&invocation[..], &signal.to_be_bytes()].concat());
+            format!("awakeable sign_1{id}")
+        }
+        (FIRST_AWAKEABLE.., None) => format!("awakeable {signal}"),
+        _ => format!("signal {signal}"),
+    }
 }

@@ -1,6 +1,7 @@
 //! Live checks on deployments of each SDK, in its own runtime, have the verdicts of the real server.
 
 mod program;
+mod random_programs;
 
 use crate::support::live::{self, Candidate, recordings};
 use crate::support::runner::with_all_features;
