@@ -123,7 +123,9 @@ fn every_status_with_every_policy() {
         (0, ignore, one, &[]),
         (0, ignore, one, &["--fail-on", "note"]),
         (1, elsewhere, one, &[]),
-        (0, "", &[IGNORED], &[]),
+        // A trace of the same invocation got the recorded headers, so that its tracing headers count.
+        (1, "", &[IGNORED], &[]),
+        (0, "[ignore]\ntracing-headers = true", &[IGNORED], &[]),
         (1, "[ignore]\ntracing-headers = false", &[IGNORED], &[]),
         (0, "[ignore]\ntracing-headers = false\nheaders = [\"Trace*\"]", &[IGNORED], &[]),
         // Acceptances.

@@ -1,6 +1,7 @@
 //! The tests that need nothing but Rust, in one binary. Those that need other programs are in `tests/e2e`.
 
 mod bad_input;
+mod cases;
 mod cli;
 mod determinism;
 mod formats;
