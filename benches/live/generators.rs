@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rehearsal::check::live::{Live, LiveOptions};
 use rehearsal::replay::Listen;
 use rehearsal::report::Verdict;
-use rehearsal::report::Verdict;
 use rehearsal::rules::Redaction;
 use rehearsal::transport::{Endpoint, Invoke, Transport};
 

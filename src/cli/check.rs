@@ -142,7 +142,7 @@ impl CheckCommand {
         }
         write_accepted(report, &accept, &file)?;
         if report.fingerprints_left_out > 0 {
-            eprintln!("there are more findings to accept: run the same command again");
+            super::output::say("there are more findings to accept: run the same command again");
             return Ok(Status::Mismatch);
         }
         Ok(status(&builder.gate_when_accepted()))

@@ -113,12 +113,9 @@ impl RowSink for JournalBuffer {
 
 impl BufferedJournal {
     fn push(&mut self, row: RowRef<'_>) {
-        let kind = match EntryKind::from_entry_type(row.entry_type) {
-            Some(kind) => kind,
-            None => {
-                self.refusal.get_or_insert_with(|| refusal_of(row));
-                return;
-            }
+        let Some(kind) = EntryKind::from_entry_type(row.entry_type) else {
+            self.refusal.get_or_insert_with(|| refusal_of(row));
+            return;
         };
         if row.index as usize != self.entries.len() {
             self.detached.insert(row.index, (kind, row.raw.to_vec()));

@@ -127,7 +127,7 @@ impl Live {
 
     /// Judges one journal as that of another invocation, which was started from it.
     pub async fn judge_as_new(&self, journal: &Journal) -> Judgement {
-        self.judge_subject(journal, self.subject(journal).map(Subject::as_new)).await
+        self.judge_subject(journal, self.subject(journal).map(Subject::into_new)).await
     }
 
     async fn judge_subject(&self, journal: &Journal, subject: Result<Subject<'_>, String>) -> Judgement {

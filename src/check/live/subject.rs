@@ -36,7 +36,7 @@ impl<'j> Subject<'j> {
 
     /// The same journal under a new id, as an invocation has it that is restarted from this one. The seed does not
     /// change.
-    pub fn as_new(mut self) -> Self {
+    pub fn into_new(mut self) -> Self {
         // The partition stays the same; the rest of the id changes.
         let id = &mut self.attempt.id;
         id[8..].iter_mut().for_each(|byte| *byte = !*byte);
