@@ -35,6 +35,9 @@ pub struct Tracer<'j> {
     recording: Recording,
     /// What the candidate has issued so far, or replayed as recorded.
     known: Vec<Known>,
+    /// So many of them are certain. The candidate issued the rest after it had met a fence, and some candidates go on with
+    /// a fence as if it were a result.
+    verified: usize,
     phase: TracerPhase,
     attempts: usize,
     /// Whether the candidate issued other commands than it had issued before.
@@ -72,8 +75,10 @@ struct Completion {
 struct Known {
     kind: CommandKind,
     raw: Vec<u8>,
-    /// The recorded command whose results it gets.
+    /// The recorded command whose results it gets; without one it gets made-up results.
     recorded: Option<usize>,
+    /// Whether that is decided. Another result in a later attempt would make another run of it.
+    decided: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +105,10 @@ impl<'j> Tracer<'j> {
     pub fn new(recorded: Entries<'j>, attempt: Attempt, sdk: Sdk, stop: &Stop) -> Result<Self, Undecodable> {
         let recording = Recording::of(recorded)?;
         let replayed = stop.at().unwrap_or(recording.commands.len()).min(recording.commands.len());
-        let known = (0..replayed)
+        let known: Vec<Known> = (0..replayed)
             .map(|at| {
                 let RecordedCommand { kind, place, .. } = recording.commands[at];
-                Known { kind, raw: recorded.raw(place).to_vec(), recorded: Some(at) }
+                Known { kind, raw: recorded.raw(place).to_vec(), recorded: Some(at), decided: true }
             })
             .collect();
         let (phase, end) = match stop {
@@ -113,7 +118,18 @@ impl<'j> Tracer<'j> {
             Stop::Failed(_) => (TracerPhase::Done, Some((Ending::Failed, None))),
             Stop::Frontier | Stop::TraceEnds(_) | Stop::Undecided(_) => (TracerPhase::Done, None),
         };
-        Ok(Self { recorded, attempt, sdk, recording, known, phase, attempts: 0, differs: false, end })
+        Ok(Self {
+            recorded,
+            attempt,
+            sdk,
+            recording,
+            verified: known.len(),
+            known,
+            phase,
+            attempts: 0,
+            differs: false,
+            end,
+        })
     }
 
     /// The next body to send; `None` when the trace is complete.
@@ -146,8 +162,19 @@ impl<'j> Tracer<'j> {
                 Ok(())
             }
             TracerPhase::Confirm => {
-                self.differs |= self.contradicts_known(answer);
-                self.phase = TracerPhase::Done;
+                self.phase = match self.contradicted_at(answer) {
+                    Some(index) if index >= self.verified && self.attempts < MOST_ATTEMPTS => {
+                        self.known.truncate(index);
+                        self.verified = index;
+                        self.end = None;
+                        TracerPhase::Issue
+                    }
+                    at => {
+                        self.differs |= at.is_some_and(|at| at < self.verified);
+                        self.known.truncate(at.unwrap_or(self.known.len()));
+                        TracerPhase::Done
+                    }
+                };
                 Ok(())
             }
             TracerPhase::Done => Ok(()),
@@ -167,7 +194,7 @@ impl<'j> Tracer<'j> {
     /// What the candidate did.
     pub fn trace(&self) -> Result<Trace, Undecodable> {
         let mut steps = Vec::with_capacity(self.known.len() + 1);
-        for (entry_index, Known { kind, raw, recorded }) in self.known.iter().enumerate() {
+        for (entry_index, Known { kind, raw, recorded, .. }) in self.known.iter().enumerate() {
             if *kind == CommandKind::Input {
                 steps.push(Step::Command(Command { kind: *kind, fields: Vec::new(), complete: true }));
                 continue;
@@ -185,15 +212,24 @@ impl<'j> Tracer<'j> {
     }
 
     fn take_issued(&mut self, answer: &Answer) -> Result<(), Undecodable> {
-        if self.contradicts_known(answer) {
-            self.differs = true;
-            self.phase = TracerPhase::Done;
-            return Ok(());
+        match self.contradicted_at(answer) {
+            Some(index) if index < self.verified => {
+                self.differs = true;
+                self.phase = TracerPhase::Done;
+                return Ok(());
+            }
+            Some(index) => {
+                self.known.truncate(index);
+                self.verified = index;
+                self.phase = if self.attempts < MOST_ATTEMPTS { TracerPhase::Issue } else { TracerPhase::Done };
+                return Ok(());
+            }
+            None => {}
         }
         let mut issued: Vec<Known> = answer
             .commands
             .iter()
-            .map(|(kind, raw)| Known { kind: *kind, raw: raw.to_vec(), recorded: None })
+            .map(|(kind, raw)| Known { kind: *kind, raw: raw.to_vec(), recorded: None, decided: false })
             .collect();
         let ends = match &answer.end {
             AttemptEnd::Suspended(awaited) => Some((Ending::Suspended, Some(awaited.clone()))),
@@ -211,6 +247,8 @@ impl<'j> Tracer<'j> {
             self.end = ends;
         }
         let nothing_new = issued.is_empty();
+        // The first one came before any fence.
+        self.verified = self.known.len() + usize::from(!nothing_new);
         self.known.extend(issued);
         for known in &self.known {
             // What can not be decoded now could not be explained later.
@@ -242,17 +280,20 @@ impl<'j> Tracer<'j> {
             _ => None,
         };
         match reached {
-            Some(index) if index < self.known.len() => {
+            Some(index) if index < self.verified => {
                 self.differs = true;
                 self.phase = TracerPhase::Done;
             }
             Some(index) if index >= resumed.len() => {
+                self.verified = resumed.len();
                 self.known = resumed;
                 self.phase = TracerPhase::Confirm;
             }
             Some(index) => {
                 self.known = resumed;
                 self.known.truncate(index);
+                self.verified = index;
+                self.end = None;
                 self.phase = if self.attempts < MOST_ATTEMPTS { TracerPhase::Issue } else { TracerPhase::Confirm };
             }
             // It waits for something, or failed with the results it was given: step by step.
@@ -261,13 +302,14 @@ impl<'j> Tracer<'j> {
         }
     }
 
-    /// Whether an attempt says that the candidate does not issue what it issued before.
-    fn contradicts_known(&self, answer: &Answer) -> bool {
+    /// The known command that the candidate does not issue again, by what an attempt says.
+    fn contradicted_at(&self, answer: &Answer) -> Option<usize> {
         match &answer.end {
-            AttemptEnd::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => error
-                .related_command_index
-                .is_some_and(|index| (index as usize) < self.known.len() && !self.awaits_run(error)),
-            _ => false,
+            AttemptEnd::Error(error) if error.code == AttemptError::JOURNAL_MISMATCH => {
+                let index = error.related_command_index? as usize;
+                (index < self.known.len() && !self.awaits_run(error)).then_some(index)
+            }
+            _ => None,
         }
     }
 
@@ -289,17 +331,15 @@ impl<'j> Tracer<'j> {
         let trace = self.trace()?;
         let stop = replay_trace(self.recorded, &trace)?.stop;
         let alignment = align(self.recorded, Replayed::Trace(&trace), &stop)?;
-        for known in &mut self.known {
-            known.recorded = None;
-        }
         for row in alignment.rows.iter() {
             if let (Some(recorded), Some(replayed)) = (row.recorded, row.replayed)
                 && row.shape != Some(Shape::Replaced)
-                && let Some(known) = self.known.get_mut(replayed)
+                && let Some(known) = self.known.get_mut(replayed).filter(|known| !known.decided)
             {
                 known.recorded = Some(recorded);
             }
         }
+        self.known.iter_mut().for_each(|known| known.decided = true);
         let next = self.known.iter().filter_map(|known| known.recorded).max().map_or(0, |last| last + 1);
         // What stands beside the last command, replaced, is not what comes next.
         let replaced = alignment.rows.iter().filter(|row| row.shape == Some(Shape::Replaced));
@@ -319,7 +359,7 @@ impl<'j> Tracer<'j> {
                 renumbered(command.kind, raw, next_id).unwrap_or_else(|| raw.to_vec())
             };
             next_id += command.kind.completion_ids();
-            all.push(Known { kind: command.kind, raw, recorded: Some(at) });
+            all.push(Known { kind: command.kind, raw, recorded: Some(at), decided: true });
         }
         all
     }
@@ -333,7 +373,7 @@ impl<'j> Tracer<'j> {
         let mut place = 0;
         let mut id = 1;
         let mut fenced = Vec::new();
-        for Known { kind, raw, recorded } in commands {
+        for Known { kind, raw, recorded, .. } in commands {
             let own = recorded.map(|at| &self.recording.commands[at]);
             place = place.max(own.map_or(0, |command| command.place));
             entries.push((place, EntryKind::Command(*kind), raw.clone()));

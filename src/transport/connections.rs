@@ -40,15 +40,19 @@ impl Connections {
 
     pub async fn send(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, HttpError> {
         loop {
-            match self.next_pool().request(request.clone()).await {
-                Ok(response) => return Ok(response),
-                Err(error) => match cause_of(&error) {
-                    Some(cause) => return Err(cause),
-                    // Another request was opening the connection that this one waited for, and could not. Whoever asks
-                    // again opens it for itself, and learns why that fails.
-                    None if error.is_connect() => {}
-                    None => return Err(HttpError::Connection(with_causes(&error))),
-                },
+            if let Some(done) = settle(self.next_pool().request(request.clone()).await) {
+                return done;
+            }
+        }
+    }
+
+    /// Sends a request over a connection of its own, so that a candidate that breaks the connection over it loses no other
+    /// request.
+    pub async fn send_alone(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, HttpError> {
+        let alone = pool(&self.connector, self.version);
+        loop {
+            if let Some(done) = settle(alone.request(request.clone()).await) {
+                return done;
             }
         }
     }
@@ -81,4 +85,18 @@ fn cause_of(error: &legacy::Error) -> Option<HttpError> {
         let ours = cause.downcast_ref::<HttpError>().cloned();
         ours.or_else(|| cause.downcast_ref::<hyper::Error>().map(HttpError::from))
     })
+}
+
+/// What a request came to; `None` where it has to be sent once more.
+fn settle(sent: Result<Response<Incoming>, legacy::Error>) -> Option<Result<Response<Incoming>, HttpError>> {
+    match sent {
+        Ok(response) => Some(Ok(response)),
+        Err(error) => match cause_of(&error) {
+            Some(cause) => Some(Err(cause)),
+            // Another request was opening the connection that this one waited for, and could not. Whoever asks again
+            // opens it for itself, and learns why that fails.
+            None if error.is_connect() => None,
+            None => Some(Err(HttpError::Connection(with_causes(&error)))),
+        },
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -95,7 +95,8 @@ impl Endpoint {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, header(accept)?);
         let page = async || {
-            let response = self.send(Method::GET, path, headers.clone(), Bytes::new()).await?;
+            let request = self.request(Method::GET, path, headers.clone(), Bytes::new())?;
+            let response = self.connections.send(request).await?;
             self.expect_ok(response.status())?;
             let (head, body) = response.into_parts();
             match Limited::new(body, LONGEST_PAGE).collect().await {
@@ -144,7 +145,12 @@ impl Endpoint {
     }
 
     async fn attempt_once(&self, target: &Invoke<'_>, body: Bytes, listen: Listen) -> Result<Answer, HttpError> {
-        let response = self.send(Method::POST, &target.path(), target.headers()?, body).await?;
+        let request = self.request(Method::POST, &target.path(), target.headers()?, body)?;
+        // A traced candidate may break the connection that it is traced over.
+        let response = match listen {
+            Listen::ForTheEnd => self.connections.send(request).await?,
+            Listen::ForCommands => self.connections.send_alone(request).await?,
+        };
         self.expect_ok(response.status())?;
         target.check_content_type(response.headers())?;
         let mut reader = AnswerReader::new(listen);
@@ -198,13 +204,13 @@ impl Endpoint {
         timeout_at(deadline, tries).await.unwrap_or_else(|_| Err(HttpError::TimedOut(self.timeout())))
     }
 
-    async fn send(
+    fn request(
         &self,
         method: Method,
         path: &str,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Response<Incoming>, HttpError> {
+    ) -> Result<Request<RequestBody>, HttpError> {
         let full = format!("{}{path}", self.base.path().trim_end_matches('/'));
         // Without the user and password that a URL may have: those are no part of a request's target.
         let host = self.base.host_str().unwrap_or_default();
@@ -220,7 +226,7 @@ impl Endpoint {
         if let Some(identity) = &self.transport.identity {
             identity.sign(&full, request.headers_mut());
         }
-        self.connections.send(request).await
+        Ok(request)
     }
 }
 
