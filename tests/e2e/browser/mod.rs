@@ -351,6 +351,8 @@ fn ten_thousand_invocations_are_usable() {
     ));
     assert_eq!(whole, 2000);
     println!("loaded in {loaded:?}, searched in {searched:?}, opened 40 in {opened:?}");
-    assert!(loaded < Duration::from_secs(10) && searched < Duration::from_secs(10), "{loaded:?} {searched:?}");
+    // About 4 s and 2 s on two idle cores; other suites run beside this one.
+    let limit = Duration::from_secs(40);
+    assert!(loaded < limit && searched < limit, "{loaded:?} {searched:?}");
     assert_quiet(&browser, &url);
 }
